@@ -3,6 +3,7 @@
     LabError
     ├── BenchError                    the bench, its files or the harness are wrong
     │   └── ConfigError               a file is wrong; carries file, line, column, expected, nearest word
+    │       └── ConfigErrors          all the mistakes of one file at once, one line each
     ├── TransportError                the wire; carries the bytes received before it broke
     │   ├── ConnectError ─ ConnectTimeout
     │   ├── ReadError    ─ ReadTimeout (silent), LinkLost (closed)
@@ -11,6 +12,7 @@
     │   ├── LocalProtocolError        we tried something the protocol forbids: a bug of ours or of the plan
     │   ├── FrameDamaged              a checksum says the wire garbled a frame
     │   └── RemoteProtocolError       the peer sent something its protocol forbids
+    ├── NotPermitted                  the bench does not allow what was asked, or the capability is absent
     ├── Refused                       the device said no, in the words of its protocol
     └── DeviceSilent                  the device ignored one request on a link that demonstrably lives
 
@@ -19,6 +21,8 @@ one and a garbled one are three different errors, because a lab acts differently
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 
 class LabError(Exception):
@@ -41,6 +45,21 @@ class ConfigError(BenchError):
         self.message, self.file, self.line, self.column, self.hint = message, file, line, column, hint
         where = f"{file}:{line}:{column}: " if line else (f"{file}: " if file else "")
         super().__init__(where + message + (f"; {hint}" if hint else ""))
+
+
+class ConfigErrors(ConfigError):
+    """Every mistake found in one file (or one set of files); ``str()`` has one line for each.
+
+    ``errors`` is never empty; the position is that of the first one.
+    """
+
+    def __init__(self, errors: Iterable[ConfigError]) -> None:
+        self.errors: tuple[ConfigError, ...] = tuple(errors)
+        first = self.errors[0]
+        super().__init__(
+            first.message, file=first.file, line=first.line, column=first.column, hint=first.hint
+        )
+        self.args = ("\n".join(str(error) for error in self.errors),)
 
 
 class TransportError(LabError):
@@ -107,6 +126,10 @@ class RemoteProtocolError(ProtocolError):
     ) -> None:
         super().__init__(message, data=data, clause=clause)
         self.frame_intact = frame_intact
+
+
+class NotPermitted(LabError):
+    """The bench file does not allow this, or the device or profile lacks the capability; nothing was sent."""
 
 
 class Refused(LabError):

@@ -58,7 +58,7 @@ def verdict_of(error: BaseException) -> Verdict:
             return Verdict.failed
         case Inconclusive():
             return Verdict.inconclusive
-        case NotAllowed():
+        case NotAllowed() | errors.NotPermitted():
             return Verdict.skipped
         case _:
             return Verdict.bench_error

@@ -105,8 +105,8 @@ class Profile(Strict):
     title: str
     protocol: Literal["dlms"] = "dlms"
     documents: tuple[str, ...] = ()
-    logical_device: LogicalDevice
-    security: Security
+    logical_device: LogicalDevice = LogicalDevice(assumed=True)
+    security: Security = Security(assumed=True)
     clients: dict[str, Client]
     ports: dict[str, Port] = Field(default_factory=dict)
     objects: tuple[CosemObject, ...] = ()

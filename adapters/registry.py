@@ -1,0 +1,130 @@
+"""Which adapter classes there are: found by entry point, validated when they register.
+
+An adapter is a class whose constructor takes keyword arguments only: ``name``, ``clock``, ``profile``
+(a name or path, or empty), ``links`` (link name -> options as in the bench file), ``secrets`` (name ->
+Secret), ``open_link`` (link name -> open stream) and ``expected_serial``. It serves one role.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol, runtime_checkable
+
+from adapters.base import ByteStream, Clock, Datagrams, SerialStream, Tap
+from adapters.errors import BenchError, NotPermitted
+
+GROUP = "meterbench.adapters"
+
+
+class Secret:
+    """A key or password that does not show itself: not in repr, not in str, not in an exception."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = bytes(value)
+
+    def reveal(self) -> bytes:
+        """Return the secret's bytes, for the one place that needs them."""
+        return self._value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not written to anything")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedLink:
+    """A link that has just been opened: the stream, its tap and the options the bench file gave it.
+
+    ``serial`` is the same stream where its line settings can be changed, None on anything but a serial line.
+    """
+
+    stream: ByteStream
+    serial: SerialStream | None
+    tap: Tap
+    options: Mapping[str, str]
+
+
+def _nothing_is_permitted(kind: str) -> None:
+    raise NotPermitted(f"{kind} is not allowed on this bench")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterContext:
+    """Everything an adapter gets from its bench.
+
+    An adapter calls ``permit("disconnect")`` right before it sends what could hurt and was not marked so
+    on the role method (a generic SET, say). It returns when the bench file allows that kind of thing and
+    the device's identity has just been read back and is the expected one; otherwise it raises
+    NotPermitted or BenchError, and nothing is sent.
+    """
+
+    name: str
+    clock: Clock
+    profile: str = ""
+    links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    open_link: Callable[[str], OpenedLink]
+    open_datagrams: Callable[[str], Datagrams] | None = None
+    permit: Callable[[str], None] = _nothing_is_permitted
+
+
+@runtime_checkable
+class Adapter(Protocol):
+    """The class object itself: what it is called with and which role it serves."""
+
+    role: str
+
+    def __call__(self, context: AdapterContext) -> object:
+        """Make the device; no link is opened before it is needed."""
+        ...
+
+
+@cache
+def adapters() -> Mapping[str, Adapter]:
+    """Return every installed adapter by name.
+
+    Raises BenchError naming the entry point when one cannot be used as an adapter: a bad plug-in is
+    rejected when it registers, not in the middle of a run.
+    """
+    found: dict[str, Adapter] = {}
+    for entry in entry_points(group=GROUP):
+        found[entry.name] = _validated(entry)
+    return found
+
+
+def adapter(name: str) -> Adapter:
+    """Return the adapter called ``name``. Raises BenchError naming those that exist."""
+    try:
+        return adapters()[name]
+    except KeyError:
+        raise BenchError(f"no adapter {name!r}; installed: {', '.join(sorted(adapters()))}") from None
+
+
+def _validated(entry: EntryPoint) -> Adapter:
+    where = f"adapter {entry.name!r} ({entry.value})"
+    try:
+        made = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise BenchError(f"{where} cannot be loaded: {error}") from error
+    if not inspect.isclass(made) or not isinstance(getattr(made, "role", None), str):
+        raise BenchError(f"{where} must be a class with a 'role'")
+    parameters = list(inspect.signature(made).parameters)
+    if parameters != ["context"]:
+        raise BenchError(f"{where} must be constructed from one AdapterContext 'context', not {parameters}")
+    for verb in ("identify", "make_safe", "close"):
+        if not callable(getattr(made, verb, None)):
+            raise BenchError(f"{where} lacks the method {verb}()")
+    return made
