@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from adapters.base import ByteStream, Clock, Datagrams, SerialStream, Tap
 from adapters.errors import BenchError, NotPermitted
@@ -127,4 +127,4 @@ def _validated(entry: EntryPoint) -> Adapter:
     for verb in ("identify", "make_safe", "close"):
         if not callable(getattr(made, verb, None)):
             raise BenchError(f"{where} lacks the method {verb}()")
-    return made
+    return cast(Adapter, made)
