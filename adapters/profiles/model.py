@@ -27,6 +27,7 @@ class Sourced(Strict):
 
     source: str = ""
     assumed: bool = False
+    note: str = ""  # what of the entry comes from elsewhere than ``source`` or ``assumed`` says
 
     @model_validator(mode="after")
     def _has_provenance(self) -> Sourced:
@@ -87,6 +88,7 @@ class Port(Sourced):
     max_associations: int = Field(ge=1)
     inactivity_timeout_s: float = Field(default=120.0, gt=0)
     tcp_port: int = 0
+    max_connections: int = Field(default=1, ge=1)  # parallel TCP connections
 
 
 class Security(Sourced):
@@ -96,6 +98,13 @@ class Security(Sourced):
     policy: Literal["none", "authenticated", "encrypted", "authenticated-encrypted"] = "none"
     system_title_prefix: str = ""  # hexadecimal
     client_system_title: str = "4D42454E43480001"  # hexadecimal, 8 octets
+
+
+class EventLogs(Sourced):
+    """What the meter's event logs write: numbers by log and event, and how many entries a log keeps."""
+
+    numbers: dict[str, dict[str, int]] = Field(default_factory=dict)
+    entries: dict[str, int] = Field(default_factory=dict)
 
 
 class Profile(Strict):
@@ -110,6 +119,7 @@ class Profile(Strict):
     clients: dict[str, Client]
     ports: dict[str, Port] = Field(default_factory=dict)
     objects: tuple[CosemObject, ...] = ()
+    events: EventLogs | None = None
     limits: dict[str, str] = Field(default_factory=dict)  # e.g. clock_drift: 0.5 s/day
 
     @model_validator(mode="after")
