@@ -17,6 +17,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, TypeVar
 
+from adapters.profiles.model import CosemObject
+
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -164,9 +166,26 @@ class DlmsMeter(Meter, Protocol):
     standard names (``read-write-denied``, ``object-undefined`` ...).
     """
 
+    def read_clock(self, association: str = "") -> ClockReading:
+        """Read the clock object of the profile (or 8/0-0:1.0.0.255) and compare it with ours."""
+        ...
+
+    @harmless_read
+    def read_register(self, name: str, association: str = "") -> RegisterReading:
+        """Read value, scaler and unit of a register by its profile name or as ``class/A-B:C.D.E.F``."""
+        ...
+
+    def profile_objects(self) -> tuple[CosemObject, ...]:
+        """Return the objects the profile lists, with each client's rights."""
+        ...
+
+    def mechanism_of(self, client: str = "") -> str:
+        """Return how ``client`` (or the default client) proves itself: none, lls, hls-gmac, pre-established."""
+        ...
+
     def associate(
         self,
-        client: str,
+        client: str = "",
         link: str = "",
         association: str = "",
         mechanism: str = "",
@@ -174,13 +193,27 @@ class DlmsMeter(Meter, Protocol):
     ) -> AssociationOpened:
         """Open an association (link set-up, AARQ and, for HLS, the four-pass exchange).
 
-        ``mechanism`` overrides the profile's (none, lls, hls-gmac); ``flaw`` spoils one thing on purpose:
-        wrong-password, wrong-key, wrong-challenge, damaged-tag, unknown-client, no-authentication.
+        An empty ``client`` is the profile's first that is not pre-established, an empty ``link`` the bench's
+        first; ``sap:77`` is a client address no profile lists. ``mechanism`` overrides the profile's (none,
+        lls, hls-gmac); ``flaw`` spoils one thing on purpose:
+        wrong-password, wrong-key, wrong-challenge, no-authentication.
         """
         ...
 
     def release(self, association: str = "") -> None:
         """Release an association (RLRQ/RLRE, then HDLC DISC where it was the link's last)."""
+        ...
+
+    def release_all(self) -> None:
+        """Release every association that is open; what does not answer is dropped."""
+        ...
+
+    def forget(self, association: str) -> None:
+        """Let go of an association without a word to the meter (a pre-established one cannot be released)."""
+        ...
+
+    def drop_all_links(self) -> None:
+        """Close every link and all associations without asking the meter."""
         ...
 
     def drop_link(self, link: str = "") -> None:
