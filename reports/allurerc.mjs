@@ -1,0 +1,38 @@
+// What the pinned Allure generator makes of a run. Called by allure_html.py, which hands over what it knows
+// in METERBENCH_REPORT (JSON: name, globalAttachments, benches). Every page is one file that opens from file://.
+import { readFileSync } from "node:fs";
+
+const given = JSON.parse(process.env.METERBENCH_REPORT ?? "{}");
+const name = given.name ?? "MeterBench";
+const rules = JSON.parse(readFileSync(new URL("./categories.json", import.meta.url), "utf8"));
+const page = { singleFile: true, reportLanguage: "en", theme: "light" };
+
+export default {
+  name,
+  appendHistory: false,
+  globalAttachments: given.globalAttachments ?? [],
+  // The same case on two benches is two results, not a retry.
+  environments: Object.fromEntries(
+    (given.benches ?? []).map((bench, index) => [
+      `bench-${index + 1}`,
+      { name: bench, matcher: ({ labels }) => labels.some((l) => l.name === "bench" && l.value === bench) },
+    ]),
+  ),
+  categories: rules.map((rule) => ({ ...rule, groupByMessage: true, expand: true })),
+  plugins: {
+    cases: {
+      import: "@allurereport/plugin-awesome",
+      options: {
+        ...page,
+        reportName: name,
+        groupBy: ["parentSuite", "suite", "subSuite"],
+        sections: ["charts", "timeline"],
+        stepTreeExpansion: "expanded",
+      },
+    },
+    requirements: {
+      import: "@allurereport/plugin-awesome",
+      options: { ...page, reportName: `${name}, by requirement`, groupBy: ["requirement"], sections: [] },
+    },
+  },
+};

@@ -1,0 +1,180 @@
+"""The pages MeterBench writes itself: the front page and the requirement matrix. Plain, inert HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from harness.verdicts import Verdict, worst
+from reports.results import Result
+
+CASES_PAGE = "cases/index.html"
+REQUIREMENTS_PAGE = "requirements/index.html"
+COVERAGE_PAGE = "coverage.html"
+
+WORDS = {
+    Verdict.passed: ("passed", "the device did what was required"),
+    Verdict.failed: ("FAILED", "the device broke a requirement"),
+    Verdict.bench_error: (
+        "BENCH ERROR",
+        "the bench, a wire or the harness broke; says nothing about the device",
+    ),
+    Verdict.inconclusive: ("INCONCLUSIVE", "evidence is missing or contradictory"),
+    Verdict.aborted: ("ABORTED", "a person or the system stopped it"),
+    Verdict.skipped: ("skipped", "a capability or a permission is absent"),
+}
+
+STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1c2530;background:#f2f5f8;margin:0;padding:32px 16px}
+main{max-width:1080px;margin:auto;background:#fff;border-radius:8px;padding:28px 36px}
+h1{font-size:24px;margin:0 0 4px}h2{font-size:17px;margin:32px 0 8px}p{margin:4px 0 12px}
+table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:6px 12px 6px 0;border-bottom:1px solid #e3e8ee;vertical-align:top}
+th{font-weight:600;color:#556}td.n{text-align:right;font-variant-numeric:tabular-nums;width:1%;padding-right:16px}
+td{overflow-wrap:anywhere}td.id,td.v{white-space:nowrap;width:1%;overflow-wrap:normal}
+.v span{display:inline-block;padding:0 8px;border-radius:4px;font-size:13px;font-weight:600}
+.passed span{background:#d8f3dc;color:#14532d}.failed span{background:#fbd5d5;color:#7f1d1d}
+.bench_error span{background:#ffe6b8;color:#6b3f00}.inconclusive span{background:#fff4c2;color:#5c4b00}
+.aborted span{background:#e6dcf7;color:#44246f}.skipped span,.none span{background:#e4e8ed;color:#3b4654}
+nav a{display:inline-block;margin:8px 12px 0 0;padding:8px 16px;border-radius:6px}
+nav a{background:#1f4e8c;color:#fff;text-decoration:none}
+a{color:#1f4e8c}pre{white-space:pre-wrap;margin:0;font:13px/1.45 ui-monospace,monospace}
+.facts td:first-child{color:#556;width:220px}footer{margin-top:28px;color:#667;font-size:13px}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """One row of the requirement matrix, as ``meterbench coverage --json`` gives it."""
+
+    id: str
+    title: str = ""
+    modelled: bool | None = None  # None: nobody said
+    cases: tuple[str, ...] = ()
+    qualified: bool | None = None
+    context: str = ""  # why it cannot be tested, for an id that is context only
+
+
+def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], *, matrix: bool) -> str:
+    """Return the page a reader opens first: what ran, how it ended, what needs attention."""
+    whole = worst(result.verdict for result in results)
+    counts = Counter(result.verdict for result in results)
+    rows = "".join(
+        f'<tr><td class="n">{counts[verdict]}</td>{_badge(verdict)}<td>{escape(meaning)}</td></tr>'
+        for verdict, (_, meaning) in WORDS.items()
+        if counts[verdict] or verdict in (Verdict.passed, Verdict.failed)
+    )
+    open_cases = [result for result in results if result.verdict is not Verdict.passed]
+    open_cases.sort(key=lambda result: -result.verdict)
+    attention = "".join(
+        f'<tr>{_badge(result.verdict)}<td><a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>'
+        f"{_bench(result)}<pre>{escape(_cut(result.message))}</pre></td></tr>"
+        for result in open_cases
+    )
+    fact_rows = "".join(f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in facts.items())
+    matrix_link = f'<a href="{COVERAGE_PAGE}">Requirement matrix</a>' if matrix else ""
+    ended = f"{len(results)} cases" if results else "no case has a result"
+    return _page(
+        title,
+        f"<h1>{escape(title)}</h1><table><tr>{_badge(whole if results else None)}"
+        f"<td>{ended}; the verdict of the whole is the worst of its parts.</td></tr></table>"
+        f'<nav><a href="{CASES_PAGE}">Cases, steps and evidence</a>'
+        f'<a href="{REQUIREMENTS_PAGE}">Cases by requirement</a>{matrix_link}</nav>'
+        f"<h2>Verdicts</h2><table>{rows}</table>"
+        + (f"<h2>Not passed</h2><table>{attention}</table>" if attention else "")
+        + (f'<h2>About the run</h2><table class="facts">{fact_rows}</table>' if fact_rows else "")
+        + "<footer>Made by MeterBench; the case pages by Allure Report 3. "
+        "This folder needs no network and no server.</footer>",
+    )
+
+
+def matrix_page(title: str, behaviours: Sequence[Behaviour], results: Sequence[Result]) -> str:
+    """Return the requirement matrix: each behaviour, what verifies it, and how that ended in these runs."""
+    by_id = _by_requirement(results)
+    rows = []
+    for one in behaviours:
+        ran = by_id.get(one.id, [])
+        verdict = worst(result.verdict for result in ran) if ran else None
+        links = [f'<a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>' for result in ran]
+        ran_keys = {_key(result) for result in ran}
+        links += [f"{escape(case)} (not in these runs)" for case in one.cases if case not in ran_keys]
+        what = f"<br>{escape(one.title)}" if one.title else ""
+        why = f"context only: {escape(one.context)}" if one.context else "<br>".join(links)
+        rows.append(
+            f'<tr><td class="id"><b>{escape(one.id)}</b></td>{_badge(verdict)}'
+            f"<td>{why or 'no case'}{what}</td>"
+            f"<td>{_yes(one.modelled)}</td><td>{_yes(one.qualified)}</td></tr>"
+        )
+    covered = sum(1 for one in behaviours if one.id in by_id)
+    return _page(
+        f"Requirement matrix: {title}",
+        f'<p><a href="index.html">{escape(title)}</a></p><h1>Requirement matrix</h1>'
+        f"<p>{covered} of {len(behaviours)} requirements were checked in these runs. A requirement is "
+        "<i>qualified</i> when breaking it in the virtual rig made a case that claims it stop passing.</p>"
+        "<table><tr><th>Requirement</th><th>Verdict</th><th>Verified by</th><th>Modelled</th>"
+        "<th>Qualified</th></tr>" + "".join(rows) + "</table>",
+    )
+
+
+def matrix_csv(behaviours: Sequence[Behaviour], results: Sequence[Result]) -> str:
+    """Return the same matrix as comma-separated text, which the case report shows as a table."""
+    by_id = _by_requirement(results)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["requirement", "verdict", "cases in these runs", "modelled", "qualified", "context"])
+    for one in behaviours:
+        ran = by_id.get(one.id, [])
+        verdict = WORDS[worst(result.verdict for result in ran)][0] if ran else "not checked"
+        names = "; ".join(_key(result) for result in ran)
+        writer.writerow([one.id, verdict, names, _yes(one.modelled), _yes(one.qualified), one.context])
+    return text.getvalue()
+
+
+def behaviours_of(results: Sequence[Result]) -> list[Behaviour]:
+    """Return a matrix of what the runs themselves claim to verify, for when no coverage was handed over."""
+    return [Behaviour(id=requirement) for requirement in sorted(_by_requirement(results))]
+
+
+def _by_requirement(results: Sequence[Result]) -> dict[str, list[Result]]:
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        for requirement in result.requirements:
+            found.setdefault(requirement, []).append(result)
+    return found
+
+
+def _key(result: Result) -> str:
+    """Return the case's key: what follows the colon of ``plan:KEY``, else the first word of the name."""
+    return result.full_name.rpartition(":")[2] or result.name.split(" ")[0]
+
+
+def _badge(verdict: Verdict | None) -> str:
+    if verdict is None:
+        return '<td class="v none"><span>not checked</span></td>'
+    return f'<td class="v {verdict}"><span>{WORDS[verdict][0]}</span></td>'
+
+
+def _bench(result: Result) -> str:
+    return f" on {escape(result.bench)}" if result.bench else ""
+
+
+def _yes(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: ""}[value]
+
+
+def _cut(text: str, limit: int = 600) -> str:
+    return text if len(text) <= limit else text[:limit] + " ..."
+
+
+def _page(title: str, body: str) -> str:
+    policy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n"
+    )
