@@ -37,7 +37,7 @@ $(VENV)/.locked: requirements.lock
 		"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Setting up $(VENV) (once) ..." >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements.lock
+	@$(PIP) install --no-deps --no-compile --require-hashes -r requirements.lock # the lock is complete
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
