@@ -21,7 +21,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from adapters.errors import ConfigError, ConfigErrors
-from adapters.yaml_messages import explain, has, shown
+from adapters.yaml_messages import explain, has, path_in, shown
+from adapters.yaml_repair import replaced, without_mistakes
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -115,31 +116,41 @@ def load_model(path: str | Path, model: type[Model]) -> Model:
 def validate(file: YamlFile, model: type[Model]) -> Model:
     """Validate a file that was read. Raises ConfigErrors with every mistake, each at its line and column."""
     found, errors = try_validate(file, model)
-    if found is None:
+    if errors or found is None:
         raise ConfigErrors(errors)
     return found
 
 
 def try_validate(file: YamlFile, model: type[Model]) -> tuple[Model | None, list[ConfigError]]:
-    """Return the model, or None with every mistake in the order of the file."""
+    """Return the model and every mistake, in the order of the file.
+
+    Where there are mistakes, the model is what is left when they are taken out, so that further checks can
+    go on in the same pass; it is None where nothing useful is left.
+    """
     data = file.data
-    for _attempt in range(2):
+    mistakes: list[ConfigError] = []
+    for attempt in range(12):
         try:
-            return model.model_validate(data), []
+            return model.model_validate(data), mistakes
         except ValidationError as error:
             problems = error.errors(include_url=False)
-            data, changed = _numbers_for_literals(data, problems)
-            if not changed:
-                break
-    mistakes = sorted(
-        {
-            (file.at(where, key=on_key), message, hint)
-            for where, message, hint, on_key in explain(problems, file.data, model)
-        }
-    )
-    return None, [
+        data, changed = _numbers_for_literals(data, problems)
+        if changed:
+            continue
+        if not mistakes:
+            mistakes = _in_words(file, model, problems)
+        data = without_mistakes(data, problems, model, desperate=attempt > 6)
+    return None, mistakes
+
+
+def _in_words(file: YamlFile, model: type[BaseModel], problems: Sequence[Any]) -> list[ConfigError]:
+    found = {
+        (file.at(where, key=on_key), message, hint)
+        for where, message, hint, on_key in explain(problems, file.data, model)
+    }
+    return [
         ConfigError(message, file=file.path, line=at.line, column=at.column, hint=hint)
-        for at, message, hint in mistakes
+        for at, message, hint in sorted(found)
     ]
 
 
@@ -153,20 +164,9 @@ def _numbers_for_literals(data: object, problems: Sequence[Any]) -> tuple[object
         if re.fullmatch(r"-?\d{1,9}", given) and re.search(
             rf"(?<![\w'.-]){re.escape(given)}(?![\w'.])", problem["ctx"]["expected"]
         ):
-            data = _replaced(data, problem["loc"], int(given))
+            data = replaced(data, path_in(data, problem["loc"]), int(given))
             changed = True
     return data, changed
-
-
-def _replaced(data: object, loc: Sequence[str | int], value: object) -> object:
-    if not loc:
-        return value
-    head, rest = loc[0], loc[1:]
-    if isinstance(data, dict) and head in data:
-        return {**data, head: _replaced(data[head], rest, value)}
-    if isinstance(data, list) and isinstance(head, int):
-        return [*data[:head], _replaced(data[head], rest, value), *data[head + 1 :]]
-    return _replaced(data, rest, value)  # the tag of a union: not in the data
 
 
 def _decode(raw: bytes, name: str) -> str:

@@ -96,13 +96,13 @@ def explain(problems: Iterable[Any], data: object, model: type[BaseModel]) -> It
     """Yield one sentence for each validation error, with the path it is about."""
     schema: dict[str, Any] = {}
     for problem in problems:
-        path = _path_in(data, problem["loc"])
+        path = path_in(data, problem["loc"])
         kind: str = problem["type"]
         context: Mapping[str, Any] = problem.get("ctx", {})
         found = problem["input"]
         if kind == "extra_forbidden":
             schema = schema or model.model_json_schema(by_alias=True)
-            known = _keys_at(schema, path[:-1], data)
+            known = keys_at(schema, path[:-1], data)
             yield path, f"unknown key `{shown(str(path[-1]))}`", suggest(str(path[-1]), known, "one of"), True
         elif kind == "missing":
             yield path[:-1], f"key `{path[-1]}` is missing", "", False
@@ -142,7 +142,7 @@ def _value(found: object, path: Sequence[str | int]) -> str:
     return "this value" if may_be_secret(path) else f"`{shown(found)}`"
 
 
-def _path_in(data: object, loc: Sequence[str | int]) -> tuple[str | int, ...]:
+def path_in(data: object, loc: Sequence[str | int]) -> tuple[str | int, ...]:
     """Return the path of ``loc`` in the data: without the tags pydantic adds for unions."""
     path: list[str | int] = []
     here = data
@@ -157,14 +157,19 @@ def _path_in(data: object, loc: Sequence[str | int]) -> tuple[str | int, ...]:
     return tuple(path)
 
 
-def _keys_at(schema: Mapping[str, Any], path: Sequence[str | int], data: object) -> set[str]:
+def keys_at(schema: Mapping[str, Any], path: Sequence[str | int], data: object) -> set[str]:
     """Return the keys a mapping at ``path`` may have, by the JSON Schema of the model."""
+    return {key for node in schema_at(schema, path, data) for key in node.get("properties", {})}
+
+
+def schema_at(schema: Mapping[str, Any], path: Sequence[str | int], data: object) -> list[Mapping[str, Any]]:
+    """Return the schemas a value at ``path`` may follow, without references and unions."""
     definitions = schema.get("$defs", {})
     nodes: list[Mapping[str, Any]] = [schema]
     here = data
     for step in path:
         following: list[Mapping[str, Any]] = []
-        for node in _alternatives(nodes, definitions, here):
+        for node in schema_nodes_of(nodes, definitions, here):
             if isinstance(step, int):
                 following += [node["items"]] if isinstance(node.get("items"), dict) else []
             elif step in node.get("properties", {}):
@@ -172,12 +177,11 @@ def _keys_at(schema: Mapping[str, Any], path: Sequence[str | int], data: object)
             elif isinstance(node.get("additionalProperties"), dict):
                 following.append(node["additionalProperties"])
         nodes = following
-        if isinstance(here, dict | list):
-            here = here[step]  # type: ignore[index]
-    return {key for node in _alternatives(nodes, definitions, here) for key in node.get("properties", {})}
+        here = here[step] if has(here, step) else None  # type: ignore[index]
+    return schema_nodes_of(nodes, definitions, here)
 
 
-def _alternatives(
+def schema_nodes_of(
     nodes: Sequence[Mapping[str, Any]], definitions: Mapping[str, Any], value: object
 ) -> list[Mapping[str, Any]]:
     """Follow references and unions; a tagged union is resolved by the tag in the data where it has one."""

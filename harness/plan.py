@@ -30,15 +30,40 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Template:
+    """Text with references inside, ``note ${before.value}``: put together when the step runs."""
+
+    parts: tuple[str | Reference, ...]
+
+    def __str__(self) -> str:
+        return "".join(str(part) for part in self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRead:
+    """``meter.read_register(energy)`` as an expected value: a harmless read, made when the check is made."""
+
+    device: str
+    role: str
+    method: str
+    arguments: Mapping[str, object]
+    field: tuple[str, ...] = ()  # of the result; empty = its ``value``
+    text: str = ""  # as written
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, kw_only=True)
 class Matcher:
     """One condition on one field of a step's result; the closed set is documented in docs/writing-a-plan.md.
 
     ``field`` is empty for a condition on the result as a whole (``refused``, ``absent``). ``operands`` are
-    texts or References as written in the plan; ``kind`` says how to read them.
+    texts, References, Templates or DeviceReads as written in the plan; ``kind`` says how to read them.
     """
 
     field: str
-    kind: str  # equals between at_least at_most one_of matches absent refused
+    kind: str  # equals differs between at_least at_most one_of matches absent refused
     operands: tuple[object, ...]
     tolerance: str = ""
     location: Location
@@ -52,7 +77,8 @@ class Step:
     do: str  # as written: <device>.<method> or a procedure's name
     device: str  # empty for a procedure
     method: str  # role method or procedure name
-    arguments: Mapping[str, object]  # texts, numbers, lists, References; parameters are already filled in
+    role: str = ""  # of the device, as the plan's needs have it; empty for a procedure
+    arguments: Mapping[str, object]  # typed values; References and Templates where a saved value comes in
     within_s: float | None = None
     save: str = ""
     expect: tuple[Matcher, ...] = ()
