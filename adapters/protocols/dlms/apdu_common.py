@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from adapters.errors import RemoteProtocolError
+from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import axdr
 from adapters.protocols.dlms.budget import Work
 from adapters.protocols.dlms.data import Data
@@ -28,6 +28,12 @@ class ServiceNotBuilt(RemoteProtocolError):  # noqa: N818 -- the tree names what
     def __init__(self, name: str, *, data: bytes = b"") -> None:
         super().__init__(f"{name} is not built yet", data=data)
         self.name = name
+
+
+def _reference(class_id: int, instance_id: bytes, item_id: int) -> bytes:
+    if len(instance_id) != 6 or not 0 <= class_id <= 0xFFFF or not -128 <= item_id <= 255:
+        raise LocalProtocolError(f"class {class_id}, {instance_id.hex()}, {item_id} is no COSEM descriptor")
+    return REFERENCE.pack(class_id, instance_id, item_id & 0xFF)
 
 
 def invoke_octet(invoke_id: int, confirmed: bool = True, high_priority: bool = True) -> int:
@@ -66,8 +72,8 @@ class AttributeDescriptor:
     attribute_id: int
 
     def encode(self) -> bytes:
-        """Return the nine octets."""
-        return REFERENCE.pack(self.class_id, self.instance_id, self.attribute_id & 0xFF)
+        """Return the nine octets. Raises LocalProtocolError."""
+        return _reference(self.class_id, self.instance_id, self.attribute_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ class MethodDescriptor:
     method_id: int
 
     def encode(self) -> bytes:
-        """Return the nine octets."""
-        return REFERENCE.pack(self.class_id, self.instance_id, self.method_id & 0xFF)
+        """Return the nine octets. Raises LocalProtocolError."""
+        return _reference(self.class_id, self.instance_id, self.method_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,409 @@
+"""The client end of an association, without I/O: requests come out as bytes, answers go in, events come out.
+
+    association = ClientAssociation(settings, challenge=sixteen_random_octets)
+    send(association.associate())
+    event = association.receive(read())          # AssociationAccepted, HlsChallenge(reply), ...
+    send(association.get(3, obis, 2))
+    event = association.receive(read())          # GetAnswered(data), MoreBlocks(reply), ServiceRefused, ...
+
+Every answer is checked: the state table says whether it may come at all, its invoke id must be the one asked
+with, its ciphering must be what was agreed, its invocation counter fresh and its tag right. What breaks a
+rule raises RemoteProtocolError and leaves the state as it was; the caller then calls ``give_up``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+
+from adapters.errors import LocalProtocolError, RemoteProtocolError
+from adapters.protocols.dlms import apdu as apdus
+from adapters.protocols.dlms import apdu_action, apdu_get, apdu_other, apdu_set, axdr
+from adapters.protocols.dlms.acse import Rlrq, decode_aare, decode_rlre
+from adapters.protocols.dlms.apdu_common import SelectiveAccess
+from adapters.protocols.dlms.apdu_get import GetRequestNext, GetResponseNormal, GetResponseWithDatablock
+from adapters.protocols.dlms.apdu_initiate import InitiateRequest
+from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
+from adapters.protocols.dlms.client_events import (
+    ActionAnswered,
+    ClientEvent,
+    GetAnswered,
+    MoreBlocks,
+    Negotiated,
+    Notified,
+    Released,
+    ServiceRefused,
+    SetAnswered,
+    Spoil,
+    StaleReply,
+)
+from adapters.protocols.dlms.client_handshake import Handshake
+from adapters.protocols.dlms.client_settings import ClientSettings
+from adapters.protocols.dlms.data import Data
+from adapters.protocols.dlms.enums import ApduTag, MechanismId, ReleaseReason
+from adapters.protocols.dlms.secure_channel import SecureChannel
+from adapters.protocols.dlms.security import (
+    CounterWindow,
+    InvocationCounter,
+    SecurityMissing,
+    SecuritySuite0,
+)
+from adapters.protocols.dlms.spoiling import nothing_to_spoil, protect_spoiled
+from adapters.protocols.dlms.state import Event, Role, State, next_state
+
+_REQUEST = struct.Struct(">BBBH6sBB")
+_MAY_BE_PLAIN = frozenset(
+    {
+        ApduTag.AARE, ApduTag.RLRE, ApduTag.EXCEPTION_RESPONSE, ApduTag.CONFIRMED_SERVICE_ERROR,
+        ApduTag.DATA_NOTIFICATION, ApduTag.EVENT_NOTIFICATION_REQUEST,
+    }
+)  # fmt: skip
+"""What a server may send unciphered even within a ciphered association; the event says that it did."""
+
+
+class ClientAssociation:
+    """One association as its client sees it. ``challenge`` is the randomness HLS needs, handed over."""
+
+    def __init__(self, settings: ClientSettings, challenge: bytes = b"", budget: Budget = DEFAULT) -> None:
+        self.settings = settings
+        self.budget = budget
+        self.state = State.ASSOCIATED if settings.pre_established else State.IDLE
+        self.channel: SecureChannel | None = None
+        if settings.keys is not None and settings.system_title:
+            self.channel = SecureChannel(
+                suite=SecuritySuite0(settings.keys),
+                own_title=settings.system_title,
+                peer_title=settings.server_system_title,
+                send=InvocationCounter(settings.invocation_counter),
+                received=CounterWindow(settings.server_counter_minimum),
+                control=settings.control,
+                general=settings.general,
+            )
+        self._handshake = Handshake(settings, self.channel, challenge)
+        self._invoke_id = 0
+        self._pending = 0
+        self._abandoned: set[int] = set()
+        self._lenient = False
+        self._expected_counter = 0
+        self._blocks: list[bytes] = []
+        self._block_octets = 0
+        self._readers: dict[int, Callable[[bytes, bool], ClientEvent]] = {
+            ApduTag.GET_RESPONSE: self._on_get_response,
+            ApduTag.SET_RESPONSE: self._on_set_response,
+            ApduTag.ACTION_RESPONSE: self._on_action_response,
+            ApduTag.AARE: self._on_aare,
+            ApduTag.RLRE: self._on_rlre,
+            ApduTag.EXCEPTION_RESPONSE: self._on_refusal,
+            ApduTag.CONFIRMED_SERVICE_ERROR: self._on_refusal,
+            ApduTag.DATA_NOTIFICATION: self._on_notification,
+            ApduTag.EVENT_NOTIFICATION_REQUEST: self._on_notification,
+        }
+
+    @property
+    def negotiated(self) -> Negotiated | None:
+        """What the server granted; None before an AARE accepted, and in a pre-established association."""
+        return self._handshake.negotiated
+
+    @property
+    def ciphered(self) -> bool:
+        """True where services of this association are ciphered."""
+        return self.settings.ciphered
+
+    # -- requests ------------------------------------------------------------------------------------------
+
+    def associate(self, spoil: Spoil | None = None) -> bytes:
+        """Return the AARQ. Raises LocalProtocolError in another state than idle."""
+        after = next_state(Role.CLIENT, self.state, Event.AARQ)
+        if self.channel is not None:
+            self.channel.dedicated = None
+        aarq = self._handshake.aarq(spoil)
+        self.state, self._lenient = after, spoil is Spoil.UNCIPHERED
+        return aarq
+
+    def release(self) -> bytes:
+        """Return the RLRQ; in a ciphered association it carries a ciphered InitiateRequest."""
+        after = next_state(Role.CLIENT, self.state, Event.RLRQ)
+        information = b""
+        if self.settings.ciphered and self.channel is not None:
+            initiate = InitiateRequest(conformance=self.settings.conformance, max_pdu=self.settings.max_pdu)
+            information = self.channel.protect(initiate.encode(), general=False)
+        self.state = after
+        return Rlrq(reason=ReleaseReason.NORMAL, user_information=information).encode()
+
+    def get(
+        self,
+        class_id: int,
+        instance_id: bytes,
+        attribute_id: int,
+        selection: SelectiveAccess | None = None,
+        *,
+        confirmed: bool = True,
+        spoil: Spoil | None = None,
+    ) -> bytes:
+        """Return a GET-Request for one attribute (``instance_id`` is the OBIS code, six octets).
+
+        An unconfirmed GET awaits no answer. Raises LocalProtocolError in the wrong state.
+        """
+        invoke = self._next_invoke(confirmed)
+        if selection is None:
+            apdu = _request(0xC0, invoke, class_id, instance_id, attribute_id, 0)
+        else:
+            apdu = _request(0xC0, invoke, class_id, instance_id, attribute_id, 1) + selection.encode()
+        return self._sent(apdu, Event.GET_REQUEST, confirmed, spoil)
+
+    def set(
+        self,
+        class_id: int,
+        instance_id: bytes,
+        attribute_id: int,
+        data: Data,
+        selection: SelectiveAccess | None = None,
+        *,
+        confirmed: bool = True,
+        spoil: Spoil | None = None,
+    ) -> bytes:
+        """Return a SET-Request for one attribute. Raises LocalProtocolError."""
+        invoke = self._next_invoke(confirmed)
+        head = _request(0xC1, invoke, class_id, instance_id, attribute_id, 0 if selection is None else 1)
+        if selection is not None:
+            head += selection.encode()
+        return self._sent(head + axdr.encode_data(data), Event.SET_REQUEST, confirmed, spoil)
+
+    def action(
+        self,
+        class_id: int,
+        instance_id: bytes,
+        method_id: int,
+        data: Data | None = None,
+        *,
+        confirmed: bool = True,
+        spoil: Spoil | None = None,
+    ) -> bytes:
+        """Return an ACTION-Request for one method. Raises LocalProtocolError."""
+        invoke = self._next_invoke(confirmed)
+        apdu = _request(0xC3, invoke, class_id, instance_id, method_id, 0 if data is None else 1)
+        if data is not None:
+            apdu += axdr.encode_data(data)
+        return self._sent(apdu, Event.ACTION_REQUEST, confirmed, spoil)
+
+    def give_up(self) -> None:
+        """Stop waiting for an answer. A late one becomes StaleReply; a half-open association is closed."""
+        after = next_state(Role.CLIENT, self.state, Event.GIVEN_UP)
+        if self.state in (State.GETTING, State.GET_BLOCKS, State.SETTING, State.ACTING):
+            self._abandoned.add(self._pending)
+        self._forget_blocks()
+        self.state = after
+
+    def link_down(self) -> None:
+        """Take note that the lower layer is gone; invocation counters go on where they were."""
+        self._forget_blocks()
+        self._abandoned.clear()
+        pre_established = self.settings.pre_established
+        self.state = (
+            State.ASSOCIATED if pre_established else next_state(Role.CLIENT, self.state, Event.LINK_DOWN)
+        )
+
+    def _next_invoke(self, confirmed: bool) -> int:
+        self._invoke_id = self._invoke_id % 15 + 1
+        return self._invoke_id | (0xC0 if confirmed else 0x80)
+
+    def _sent(self, apdu: bytes, event: Event, confirmed: bool, spoil: Spoil | None) -> bytes:
+        after = next_state(Role.CLIENT, self.state, event if confirmed else Event.UNCONFIRMED_REQUEST)
+        invoke_id = apdu[2] & 0x0F
+        if self.settings.ciphered and self.channel is not None:
+            if spoil is None:
+                apdu = self.channel.protect(apdu)
+            else:
+                assert self.settings.keys is not None
+                apdu = protect_spoiled(self.channel, self.settings.keys, apdu, spoil)
+        elif spoil is not None:
+            raise nothing_to_spoil(spoil, "an unciphered association")
+        granted = self._handshake.negotiated
+        if granted is not None and granted.max_pdu and len(apdu) > granted.max_pdu:
+            raise LocalProtocolError(
+                f"an APDU of {len(apdu)} octets where the server takes {granted.max_pdu};"
+                " block transfer of requests is not built yet"
+            )
+        if confirmed:
+            self._pending = invoke_id
+            self._abandoned.discard(invoke_id)
+        self._lenient = spoil is Spoil.UNCIPHERED
+        self.state = after
+        return apdu
+
+    # -- answers -------------------------------------------------------------------------------------------
+
+    def receive(self, apdu: bytes, intact: bool = False) -> ClientEvent:
+        """Take one APDU from the server and tell what it means.
+
+        ``intact`` is True where an end-to-end checksum vouches for the bytes. Raises RemoteProtocolError
+        (with the bytes) for what the protocol forbids; the state is then what it was.
+        """
+        try:
+            return self._received(apdu)
+        except RemoteProtocolError as error:
+            error.frame_intact = intact
+            error.data = error.data or bytes(apdu)
+            raise
+
+    def _received(self, apdu: bytes) -> ClientEvent:
+        tag = apdu[0] if apdu else -1
+        ciphered = tag in apdus.CIPHERED_TAGS
+        if ciphered:
+            if self.channel is None or not self.settings.ciphered:
+                raise RemoteProtocolError("a ciphered APDU in an unciphered association", data=apdu)
+            unprotected = self.channel.unprotect(apdu)
+            apdu, self._expected_counter = unprotected.apdu, unprotected.expected
+            tag = apdu[0]
+        elif self.settings.ciphered and tag not in _MAY_BE_PLAIN and not self._lenient:
+            raise SecurityMissing("an unciphered APDU in a ciphered association", data=apdu)
+        reader = self._readers.get(tag)
+        if reader is None:
+            decoded = apdus.decode(apdu, self.budget)  # raises where even the tag is wrong
+            raise RemoteProtocolError(f"a server does not send {type(decoded).__name__}", data=apdu)
+        return reader(apdu, ciphered)
+
+    def _check_invoke(self, invoke_id: int) -> None:
+        if invoke_id != self._pending:
+            raise RemoteProtocolError(f"invoke id {invoke_id} where {self._pending} is expected")
+
+    def _stale(self, invoke_id: int) -> bool:
+        waiting = self.state in (State.GETTING, State.SETTING, State.ACTING)
+        if invoke_id in self._abandoned and not (waiting and invoke_id == self._pending):
+            self._abandoned.discard(invoke_id)
+            return True
+        return False
+
+    def _on_get_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        answer = apdu_get.decode_response(apdu, Work(self.budget, len(apdu)))
+        invoke_id = answer.invoke & 0x0F
+        if self._abandoned and self._stale(invoke_id):
+            return StaleReply(invoke_id=invoke_id)
+        if isinstance(answer, GetResponseWithDatablock):
+            return self._on_block(answer, ciphered)
+        if not isinstance(answer, GetResponseNormal):
+            raise RemoteProtocolError("a list of values where one was asked for", data=apdu)
+        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
+        self._check_invoke(invoke_id)
+        if self._blocks and answer.data is not None:
+            raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
+        self._forget_blocks()
+        self.state = after
+        return GetAnswered(data=answer.data, result=answer.result, ciphered=ciphered)
+
+    def _on_block(self, block: GetResponseWithDatablock, ciphered: bool) -> ClientEvent:
+        ends = block.last or block.raw is None
+        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE if ends else Event.GET_BLOCK)
+        self._check_invoke(block.invoke_id)
+        if block.raw is None:
+            self._forget_blocks()
+            self.state = after
+            return GetAnswered(data=None, result=block.result, ciphered=ciphered)
+        if block.block_number != len(self._blocks) + 1:
+            raise RemoteProtocolError(
+                f"block {block.block_number} where block {len(self._blocks) + 1} is expected"
+            )
+        if not block.raw and not block.last:
+            raise RemoteProtocolError(f"block {block.block_number} is empty and not the last one")
+        octets = self._block_octets + len(block.raw)
+        if octets > self.budget.octets or len(self._blocks) >= self.budget.items:
+            raise RemoteProtocolError(f"a long GET beyond {octets} octets exceeds the budget")
+        if block.last:
+            data = axdr.decode_data(b"".join((*self._blocks, block.raw)), self.budget)
+            count = len(self._blocks) + 1
+            self._forget_blocks()
+            self.state = after
+            return GetAnswered(data=data, ciphered=ciphered, blocks=count)
+        request = GetRequestNext(invoke=self._pending | 0xC0, block_number=block.block_number).encode()
+        if self.settings.ciphered and self.channel is not None:
+            request = self.channel.protect(request)
+        self._blocks.append(block.raw)
+        self._block_octets = octets
+        self.state = next_state(Role.CLIENT, after, Event.GET_NEXT)
+        return MoreBlocks(reply=request, block_number=block.block_number, octets=octets)
+
+    def _forget_blocks(self) -> None:
+        if self._blocks:
+            self._blocks = []
+        self._block_octets = 0
+
+    def _on_set_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        answer = apdu_set.decode_response(apdu, Work(self.budget, len(apdu)))
+        if self._stale(answer.invoke_id):
+            return StaleReply(invoke_id=answer.invoke_id)
+        after = next_state(Role.CLIENT, self.state, Event.SET_RESPONSE)
+        self._check_invoke(answer.invoke_id)
+        self.state = after
+        return SetAnswered(result=answer.result, ciphered=ciphered)
+
+    def _on_action_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        answer = apdu_action.decode_response(apdu, Work(self.budget, len(apdu)))
+        if self._stale(answer.invoke_id):
+            return StaleReply(invoke_id=answer.invoke_id)
+        if self.state is State.HLS_PROVING:
+            self._check_invoke(answer.invoke_id)
+            expected = self._expected_counter if ciphered else self._server_counter()
+            event, told = self._handshake.confirmed(answer, expected)
+            self.state = next_state(Role.CLIENT, self.state, event)
+            return told
+        after = next_state(Role.CLIENT, self.state, Event.ACTION_RESPONSE)
+        self._check_invoke(answer.invoke_id)
+        self.state = after
+        return ActionAnswered(
+            result=answer.result, data=answer.data, data_result=answer.data_result, ciphered=ciphered
+        )
+
+    def _server_counter(self) -> int:
+        return 0 if self.channel is None else self.channel.received.expected
+
+    def _on_aare(self, apdu: bytes, _ciphered: bool) -> ClientEvent:
+        # Asked first, so that an AARE nobody waits for cannot move an invocation counter.
+        next_state(Role.CLIENT, self.state, Event.AARE_ACCEPTED)
+        aare = decode_aare(apdu, Work(self.budget, len(apdu)))
+        invoke = self._next_invoke(True)
+        event, told = self._handshake.answered(aare, invoke)
+        after = next_state(Role.CLIENT, self.state, event)
+        if event is Event.AARE_HLS:
+            self._pending = invoke & 0x0F
+            after = next_state(Role.CLIENT, after, Event.HLS_PROOF)
+        self.state = after
+        return told
+
+    def _on_rlre(self, apdu: bytes, _ciphered: bool) -> ClientEvent:
+        rlre = decode_rlre(apdu, Work(self.budget, len(apdu)))
+        self.state = next_state(Role.CLIENT, self.state, Event.RLRE)
+        return Released(reason=rlre.reason)
+
+    def _on_refusal(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        work = Work(self.budget, len(apdu))
+        refusal: apdus.ExceptionResponse | apdus.ConfirmedServiceError
+        if apdu[0] == ApduTag.EXCEPTION_RESPONSE:
+            refusal = apdu_other.decode_exception_response(apdu, work)
+        else:
+            refusal = apdu_other.decode_confirmed_service_error(apdu, work)
+        self.state = next_state(Role.CLIENT, self.state, Event.EXCEPTION)
+        self._forget_blocks()
+        return ServiceRefused(refusal=refusal, ciphered=ciphered)
+
+    def _on_notification(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        work = Work(self.budget, len(apdu))
+        notification: apdus.DataNotification | apdus.EventNotification
+        if apdu[0] == ApduTag.DATA_NOTIFICATION:
+            notification = apdu_other.decode_data_notification(apdu, work)
+        else:
+            notification = apdu_other.decode_event_notification(apdu, work)
+        self.state = next_state(Role.CLIENT, self.state, Event.NOTIFICATION)
+        return Notified(notification=notification, ciphered=ciphered)
+
+    def __repr__(self) -> str:
+        mechanism: MechanismId = self.settings.mechanism
+        return f"ClientAssociation({mechanism.label}, {self.state.value}, ciphered={self.settings.ciphered})"
+
+
+def _request(tag: int, invoke: int, class_id: int, instance_id: bytes, item_id: int, optional: int) -> bytes:
+    if len(instance_id) != 6:
+        raise LocalProtocolError(f"an OBIS code has 6 octets, not {len(instance_id)}")
+    try:
+        return _REQUEST.pack(tag, 1, invoke, class_id, instance_id, item_id & 0xFF, optional)
+    except struct.error:
+        raise LocalProtocolError(f"class {class_id} or attribute {item_id} does not fit its field") from None

@@ -1,0 +1,66 @@
+"""How a client wants to associate: addresses apart, everything it has to know about the other side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adapters.errors import LocalProtocolError
+from adapters.protocols.dlms.enums import Conformance, MechanismId
+from adapters.protocols.dlms.security import TITLE_OCTETS, Keys, SecurityControl
+
+PROPOSED = (
+    Conformance.GENERAL_PROTECTION
+    | Conformance.PRIORITY_MGMT_SUPPORTED
+    | Conformance.ATTRIBUTE0_SUPPORTED_WITH_GET
+    | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | Conformance.DATA_NOTIFICATION
+    | Conformance.GET
+    | Conformance.SET
+    | Conformance.SELECTIVE_ACCESS
+    | Conformance.EVENT_NOTIFICATION
+    | Conformance.ACTION
+)
+"""The conformance block a client proposes unless told otherwise: what this engine speaks."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClientSettings:
+    """Settings of one client association. Secrets appear in no ``repr``.
+
+    ``secret`` is the LLS password. ``keys`` and ``system_title`` (8 octets) are needed for HLS-GMAC and for
+    ciphering; ``server_system_title`` only where no AARE tells it (pre-established and ciphered).
+    ``control`` is the protection applied and demanded, ``general`` chooses general-glo-ciphering,
+    ``dedicated_key`` is proposed in the AARQ. ``invocation_counter`` is the next one to send,
+    ``server_counter_minimum`` the lowest one accepted. ``max_pdu`` in octets, as offered to the server.
+    """
+
+    mechanism: MechanismId = MechanismId.NONE
+    secret: bytes = field(default=b"", repr=False)
+    keys: Keys | None = None
+    system_title: bytes = b""
+    server_system_title: bytes = b""
+    ciphered: bool = False
+    control: SecurityControl = SecurityControl.AUTHENTICATED_ENCRYPTED
+    general: bool = False
+    dedicated_key: bytes | None = field(default=None, repr=False)
+    invocation_counter: int = 0
+    server_counter_minimum: int = 0
+    conformance: Conformance = PROPOSED
+    max_pdu: int = 1024
+    pre_established: bool = False
+    user_id: int | None = None
+
+    def __post_init__(self) -> None:
+        needs_keys = self.ciphered or self.mechanism is MechanismId.HLS_GMAC
+        if needs_keys and self.keys is None:
+            raise LocalProtocolError("ciphering and HLS-GMAC need an encryption and an authentication key")
+        if needs_keys and len(self.system_title) != TITLE_OCTETS:
+            raise LocalProtocolError("ciphering and HLS-GMAC need a client system title of 8 octets")
+        if self.mechanism.is_hls and self.mechanism is not MechanismId.HLS_GMAC:
+            raise LocalProtocolError(f"authentication mechanism {self.mechanism.label} is not built yet")
+        if self.pre_established and self.ciphered and len(self.server_system_title) != TITLE_OCTETS:
+            raise LocalProtocolError("a ciphered pre-established association needs the server's system title")
+        if self.ciphered and not self.control & SecurityControl.AUTHENTICATED_ENCRYPTED:
+            raise LocalProtocolError("a ciphered association needs authentication, encryption or both")
+        if not 0 <= self.max_pdu <= 0xFFFF:
+            raise LocalProtocolError(f"a max PDU of {self.max_pdu} does not fit 16 bits")

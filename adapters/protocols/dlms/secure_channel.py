@@ -1,0 +1,153 @@
+"""Both directions of one ciphered association: which tag an APDU gets, whose title and counter it carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from adapters.errors import LocalProtocolError, RemoteProtocolError
+from adapters.protocols.dlms.axdr import length_octets, read_octets
+from adapters.protocols.dlms.enums import ApduTag
+from adapters.protocols.dlms.security import (
+    HEADER_OCTETS,
+    CounterWindow,
+    InvocationCounter,
+    SecurityControl,
+    SecurityMissing,
+    Suite,
+)
+
+GLOBAL_TAG: dict[int, int] = {
+    plain.value: ApduTag["GLO_" + plain.name].value
+    for plain in ApduTag
+    if "GLO_" + plain.name in ApduTag.__members__
+}
+"""Plain tag to the tag of its service-specific global ciphering."""
+
+DEDICATED_TAG: dict[int, int] = {
+    plain.value: ApduTag["DED_" + plain.name].value
+    for plain in ApduTag
+    if "DED_" + plain.name in ApduTag.__members__
+}
+"""Plain tag to the tag of its service-specific dedicated ciphering."""
+
+_PLAIN_OF_GLOBAL = {ciphered: plain for plain, ciphered in GLOBAL_TAG.items()}
+_PLAIN_OF_DEDICATED = {ciphered: plain for plain, ciphered in DEDICATED_TAG.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Unprotected:
+    """A verified APDU, how it was protected, and the counter that had been expected before it."""
+
+    apdu: bytes = field(repr=False)
+    control: int
+    counter: int
+    expected: int
+
+
+class SecureChannel:
+    """Protects what we send and verifies what the peer sends.
+
+    ``control`` is the protection we apply and the least we accept. ``general`` chooses
+    general-glo-ciphering over the service-specific tags. ``dedicated`` is the suite with the dedicated key,
+    once the association has one; ``peer_title`` may be set later, when an AARE has told it.
+    """
+
+    __slots__ = ("control", "dedicated", "dedicated_received", "general", "own_title", "peer_title",
+                 "received", "send", "suite")  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        suite: Suite,
+        own_title: bytes,
+        peer_title: bytes = b"",
+        send: InvocationCounter | None = None,
+        received: CounterWindow | None = None,
+        control: int = SecurityControl.AUTHENTICATED_ENCRYPTED,
+        general: bool = False,
+        dedicated: Suite | None = None,
+    ) -> None:
+        self.suite, self.own_title, self.peer_title = suite, own_title, peer_title
+        self.send = InvocationCounter() if send is None else send
+        self.received = CounterWindow() if received is None else received
+        self.control, self.general, self.dedicated = int(control), general, dedicated
+        self.dedicated_received = CounterWindow()
+
+    def protect(
+        self,
+        apdu: bytes,
+        *,
+        counter: int | None = None,
+        suite: Suite | None = None,
+        general: bool | None = None,
+    ) -> bytes:
+        """Return ``apdu`` ciphered, with the next invocation counter.
+
+        ``counter`` and ``suite`` override the channel's own, for those who want to send a wrong one.
+        Raises LocalProtocolError for an APDU that has no ciphered form.
+        """
+        if counter is None:
+            counter = self.send.take()
+        tag = apdu[0]
+        if self.general if general is None else general:
+            dedicated = self.dedicated is not None
+            chosen = suite or self.dedicated or self.suite
+            body = chosen.protect(apdu, self.own_title, counter, self.control)
+            head = b"\xdc" if dedicated else b"\xdb"
+            return head + b"\x08" + self.own_title + length_octets(len(body)) + body
+        if self.dedicated is None or tag not in DEDICATED_TAG or tag < 0x10:
+            body = (suite or self.suite).protect(apdu, self.own_title, counter, self.control)
+            ciphered = GLOBAL_TAG.get(tag)
+        else:
+            body = (suite or self.dedicated).protect(apdu, self.own_title, counter, self.control)
+            ciphered = DEDICATED_TAG.get(tag)
+        if ciphered is None:
+            raise LocalProtocolError(f"APDU {tag:02X} has no service-specific ciphering")
+        size = len(body)
+        if size < 0x80:
+            return bytes((ciphered, size)) + body
+        return bytes((ciphered,)) + length_octets(size) + body
+
+    def unprotect(self, apdu: bytes) -> Unprotected:
+        """Verify a ciphered ``apdu`` and return what is in it; only then the counter moves.
+
+        Raises CounterReplayed, DecipheringFailed, SecurityMissing (protected less than the channel
+        demands), RemoteProtocolError for anything malformed.
+        """
+        tag = apdu[0] if apdu else 0
+        title, position = self.peer_title, 1
+        if tag == 0xDB or tag == 0xDC:
+            sender, position = read_octets(apdu, 1)
+            if sender and title and sender != title:
+                raise RemoteProtocolError(
+                    f"system title {sender.hex()} where {title.hex()} is expected", data=apdu
+                )
+            title = title or sender
+        body, end = read_octets(apdu, position)
+        if end != len(apdu):
+            raise RemoteProtocolError(f"{len(apdu) - end} octets follow the ciphered APDU", data=apdu)
+        suite, window = self.suite, self.received
+        if tag == 0xDC or tag in _PLAIN_OF_DEDICATED:
+            if self.dedicated is None:
+                raise RemoteProtocolError("dedicated ciphering without a dedicated key", data=apdu)
+            suite, window = self.dedicated, self.dedicated_received
+        if len(body) < HEADER_OCTETS:
+            raise RemoteProtocolError("a ciphered APDU without a whole security header", data=apdu)
+        if body[0] & self.control & 0x30 != self.control & 0x30:
+            raise SecurityMissing(
+                f"security control {body[0]:02X} where {self.control:02X} is demanded", data=apdu
+            )
+        counter = int.from_bytes(body[1:HEADER_OCTETS], "big")
+        expected = window.expected
+        if counter < expected:
+            window.check(counter)
+        plain, control, counter = suite.unprotect(body, title)
+        inner = _PLAIN_OF_GLOBAL.get(tag) or _PLAIN_OF_DEDICATED.get(tag)
+        if not plain or (inner is not None and plain[0] != inner):
+            raise RemoteProtocolError(
+                "the ciphered tag and the APDU inside do not belong together", data=apdu
+            )
+        window.expected = counter + 1
+        if not self.peer_title:
+            self.peer_title = title  # told by the general header, now vouched for by the tag
+        return Unprotected(plain, control, counter, expected)

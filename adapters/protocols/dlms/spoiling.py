@@ -1,0 +1,82 @@
+"""Doing one thing wrong on purpose: the hooks negative tests use on an otherwise correct client.
+
+A flaw that cannot show where it is asked for (a damaged tag without a tag) is a LocalProtocolError, so that
+no negative test passes because nothing was spoiled.
+"""
+
+from __future__ import annotations
+
+from adapters.errors import LocalProtocolError
+from adapters.protocols.dlms.client_events import Spoil
+from adapters.protocols.dlms.secure_channel import SecureChannel
+from adapters.protocols.dlms.security import Keys, SecurityControl, SecuritySuite0
+
+CIPHERING_FLAWS = frozenset(
+    {
+        Spoil.WRONG_KEY,
+        Spoil.DAMAGED_TAG,
+        Spoil.REPLAYED_COUNTER,
+        Spoil.LOWER_COUNTER,
+        Spoil.UNCIPHERED,
+    }
+)
+"""Flaws that can be put into any ciphered APDU."""
+
+
+def nothing_to_spoil(spoil: Spoil, where: str) -> LocalProtocolError:
+    """Return the error for a flaw that has no effect ``where``."""
+    return LocalProtocolError(f"the flaw {spoil.value} has nothing to spoil in {where}")
+
+
+def wrong_secret(secret: bytes) -> bytes:
+    """Return a password of the same length that is not ``secret``; one character differs."""
+    if not secret:
+        return b"\x31"
+    return secret[:-1] + bytes((secret[-1] ^ 0x01,))
+
+
+def wrong_keys(keys: Keys, control: int) -> Keys:
+    """Return keys of which the one that vouches for an APDU differs in one bit.
+
+    Where APDUs are authenticated that is the authentication key, so that a server that forgets to verify
+    still understands what it should have refused.
+    """
+
+    def bent(key: bytes) -> bytes:
+        return key[:-1] + bytes((key[-1] ^ 0x01,))
+
+    if control & SecurityControl.AUTHENTICATED:
+        return Keys(encryption_key=keys.encryption_key, authentication_key=bent(keys.authentication_key))
+    return Keys(encryption_key=bent(keys.encryption_key), authentication_key=keys.authentication_key)
+
+
+def flipped(apdu: bytes) -> bytes:
+    """Return ``apdu`` with the lowest bit of its last octet flipped: the end of the tag."""
+    return apdu[:-1] + bytes((apdu[-1] ^ 0x01,))
+
+
+def old_counter(next_value: int, spoil: Spoil) -> int:
+    """Return a counter that was used before ``next_value``: the last one, or the one before."""
+    counter = next_value - (1 if spoil is Spoil.REPLAYED_COUNTER else 2)
+    if counter < 0:
+        raise LocalProtocolError(f"the flaw {spoil.value} needs counters that were used before")
+    return counter
+
+
+def protect_spoiled(
+    channel: SecureChannel, keys: Keys, apdu: bytes, spoil: Spoil, general: bool | None = None
+) -> bytes:
+    """Return ``apdu`` as ``channel`` protects it, but with one ciphering flaw. Raises LocalProtocolError."""
+    if spoil is Spoil.UNCIPHERED:
+        return apdu
+    if spoil is Spoil.WRONG_KEY:
+        wrong = SecuritySuite0(wrong_keys(keys, channel.control))
+        return channel.protect(apdu, suite=wrong, general=general)
+    if spoil is Spoil.DAMAGED_TAG:
+        if not channel.control & SecurityControl.AUTHENTICATED:
+            raise nothing_to_spoil(spoil, "an APDU without a tag")
+        return flipped(channel.protect(apdu, general=general))
+    if spoil in (Spoil.REPLAYED_COUNTER, Spoil.LOWER_COUNTER):
+        counter = old_counter(channel.send.next_value, spoil)
+        return channel.protect(apdu, counter=counter, general=general)
+    raise nothing_to_spoil(spoil, "a ciphered APDU")
