@@ -21,6 +21,26 @@ class Verdict(IntEnum):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def word(self) -> str:
+        """Return the verdict as people read it in reports: loud unless all is well."""
+        return _WORDS[self][0]
+
+    @property
+    def meaning(self) -> str:
+        """Return what the verdict says, and whose fault it is."""
+        return _WORDS[self][1]
+
+
+_WORDS = {
+    Verdict.skipped: ("skipped", "a capability or a permission is absent"),
+    Verdict.passed: ("passed", "the device did what was required"),
+    Verdict.inconclusive: ("INCONCLUSIVE", "evidence is missing or contradictory"),
+    Verdict.failed: ("FAILED", "the device broke a requirement"),
+    Verdict.bench_error: ("BENCH ERROR", "the bench, a wire or the harness broke; the device is not judged"),
+    Verdict.aborted: ("ABORTED", "a person or the system stopped it"),
+}
+
 
 class CheckFailed(AssertionError):
     """A device's answer is not the expected one; the message names the behaviour, expected and actual."""

@@ -16,17 +16,14 @@ CASES_PAGE = "cases/index.html"
 REQUIREMENTS_PAGE = "requirements/index.html"
 COVERAGE_PAGE = "coverage.html"
 
-WORDS = {
-    Verdict.passed: ("passed", "the device did what was required"),
-    Verdict.failed: ("FAILED", "the device broke a requirement"),
-    Verdict.bench_error: (
-        "BENCH ERROR",
-        "the bench, a wire or the harness broke; says nothing about the device",
-    ),
-    Verdict.inconclusive: ("INCONCLUSIVE", "evidence is missing or contradictory"),
-    Verdict.aborted: ("ABORTED", "a person or the system stopped it"),
-    Verdict.skipped: ("skipped", "a capability or a permission is absent"),
-}
+ORDER = (
+    Verdict.passed,
+    Verdict.failed,
+    Verdict.bench_error,
+    Verdict.inconclusive,
+    Verdict.aborted,
+    Verdict.skipped,
+)
 
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1c2530;background:#f2f5f8;margin:0;padding:32px 16px}
@@ -64,8 +61,8 @@ def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], 
     whole = worst(result.verdict for result in results)
     counts = Counter(result.verdict for result in results)
     rows = "".join(
-        f'<tr><td class="n">{counts[verdict]}</td>{_badge(verdict)}<td>{escape(meaning)}</td></tr>'
-        for verdict, (_, meaning) in WORDS.items()
+        f'<tr><td class="n">{counts[verdict]}</td>{_badge(verdict)}<td>{escape(verdict.meaning)}</td></tr>'
+        for verdict in ORDER
         if counts[verdict] or verdict in (Verdict.passed, Verdict.failed)
     )
     open_cases = [result for result in results if result.verdict is not Verdict.passed]
@@ -100,7 +97,7 @@ def matrix_page(title: str, behaviours: Sequence[Behaviour], results: Sequence[R
         ran = by_id.get(one.id, [])
         verdict = worst(result.verdict for result in ran) if ran else None
         links = [f'<a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>' for result in ran]
-        ran_keys = {_key(result) for result in ran}
+        ran_keys = {name for result in ran for name in (_key(result), result.full_name.removeprefix("plan:"))}
         links += [f"{escape(case)} (not in these runs)" for case in one.cases if case not in ran_keys]
         what = f"<br>{escape(one.title)}" if one.title else ""
         why = f"context only: {escape(one.context)}" if one.context else "<br>".join(links)
@@ -128,7 +125,7 @@ def matrix_csv(behaviours: Sequence[Behaviour], results: Sequence[Result]) -> st
     writer.writerow(["requirement", "verdict", "cases in these runs", "modelled", "qualified", "context"])
     for one in behaviours:
         ran = by_id.get(one.id, [])
-        verdict = WORDS[worst(result.verdict for result in ran)][0] if ran else "not checked"
+        verdict = worst(result.verdict for result in ran).word if ran else "not checked"
         names = "; ".join(_key(result) for result in ran)
         writer.writerow([one.id, verdict, names, _yes(one.modelled), _yes(one.qualified), one.context])
     return text.getvalue()
@@ -148,14 +145,15 @@ def _by_requirement(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def _key(result: Result) -> str:
-    """Return the case's key: what follows the colon of ``plan:KEY``, else the first word of the name."""
-    return result.full_name.rpartition(":")[2] or result.name.split(" ")[0]
+    """Return the case's key: the end of ``plan:<plan>:<key>``, else the first word of the name."""
+    parts = result.full_name.split(":", 2)
+    return parts[2] if len(parts) == 3 and parts[0] == "plan" else result.name.split(" ")[0]
 
 
 def _badge(verdict: Verdict | None) -> str:
     if verdict is None:
         return '<td class="v none"><span>not checked</span></td>'
-    return f'<td class="v {verdict}"><span>{WORDS[verdict][0]}</span></td>'
+    return f'<td class="v {verdict}"><span>{verdict.word}</span></td>'
 
 
 def _bench(result: Result) -> str:
