@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import simpy
+from simpy.events import NORMAL
 
 from adapters.base import Wire
 from adapters.clock import poll_until
@@ -55,18 +56,19 @@ class _Call(simpy.Event):
         self, env: simpy.Environment, function: Callable[..., object], args: tuple[object, ...]
     ) -> None:
         self.env = env
-        self.callbacks = [self._happen]
+        self.callbacks = [_happen]
         self._ok, self._value = True, None
         self._function: Callable[..., object] | None = function
         self._args = args
 
-    def _happen(self, _event: simpy.Event) -> None:
-        if self._function is not None:
-            self._function(*self._args)
-
     def cancel(self) -> None:
         """See ``Timer``; the event stays in the queue and does nothing when its time comes."""
         self._function = None
+
+
+def _happen(call: Any) -> None:
+    if call._function is not None:
+        call._function(*call._args)
 
 
 class VirtualClock:
@@ -108,13 +110,13 @@ class VirtualClock:
     def call_later(self, delay_s: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``Scheduler``."""
         call = _Call(self._env, function, args)
-        self._env.schedule(call, delay=_ns(delay_s))
+        self._env.schedule(call, NORMAL, _ns(delay_s))
         return call
 
     def call_at(self, at_s: float, function: Callable[..., object], *args: object) -> Timer:
         """See ``Scheduler``."""
         call = _Call(self._env, function, args)
-        self._env.schedule(call, delay=max(0, round(at_s * NS) - int(self._env.now)))
+        self._env.schedule(call, NORMAL, max(0, round(at_s * NS) - int(self._env.now)))
         return call
 
     # -- Clock: what the harness sees
@@ -246,13 +248,15 @@ class VirtualClock:
         if not line.host_open:
             return
         room = line.room_for(data, now)
-        if room < len(data):
-            line.overrun_bytes += len(data) - room
-            self.trace.add(now, line.name, "overrun", data[room:])
-            data = data[:room]
-        if data:
+        if room >= len(data):
             line.store(data)
             self.trace.add(now, line.name, "<", data)
+            return
+        line.overrun_bytes += len(data) - room
+        self.trace.add(now, line.name, "overrun", data[room:])
+        if room:
+            line.store(data[:room])
+            self.trace.add(now, line.name, "<", data[:room])
 
     def hang_up(self, line: Line) -> None:
         """See ``Rig``."""
@@ -271,6 +275,9 @@ class VirtualClock:
         """See ``Rig``."""
         if line.in_flight and not line.stalled and not line.gone:
             self._pull(line)
+
+    def forget(self, line: Line) -> None:
+        """See ``Rig``; the lockstep clock looks at no descriptor by itself."""
 
     def stall_changed(self, line: Line) -> None:
         """See ``Rig``."""
@@ -392,7 +399,9 @@ class VirtualClock:
                 continue
             except OSError:
                 taken = b""
-            if not taken:  # the host's end is gone, and what it had not handed over with it
+            if (
+                not taken and line.ends_with_empty
+            ):  # the host's end is gone, and what it had not handed over with it
                 line.in_flight = 0
                 return
             line.was_taken(taken)

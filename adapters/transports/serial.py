@@ -27,6 +27,7 @@ else:
     _PORT_ERRORS = (OSError, ValueError, termios.error)
 
 _POLL_S = 0.002  # for ports without a file descriptor, which can only be asked
+_HIDDEN_FIFO_BYTES = 512  # the largest transmit buffer of the common USB converters
 _IN_USE = {errno.EAGAIN, errno.EACCES, errno.EBUSY}
 
 
@@ -41,7 +42,7 @@ class SerialTransport(FdStream):
         )
         self._port = port
         self._settings = settings
-        self._idle_at_s = clock.monotonic_s()  # when the last bit written will have left
+        self._idle_at_s = clock.monotonic_s()  # when even a converter's FIFO must be empty
 
     @classmethod
     def open(
@@ -75,13 +76,14 @@ class SerialTransport(FdStream):
     def write(self, data: bytes, timeout_s: float) -> None:
         """See ``ByteStream.write``."""
         super().write(data, timeout_s)
-        takes_s = len(data) * _bits(self._settings) / self._settings.baud
-        self._idle_at_s = max(self._idle_at_s, self._clock.monotonic_s()) + takes_s
+        now_s, octet_s = self._clock.monotonic_s(), _bits(self._settings) / self._settings.baud
+        busy_s = max(self._idle_at_s - now_s, 0.0) + len(data) * octet_s
+        self._idle_at_s = now_s + min(busy_s, _HIDDEN_FIFO_BYTES * octet_s)
 
     def configure(self, settings: LineSettings) -> None:
         """Change the line settings once everything written has left the UART.
 
-        USB converters report an empty buffer while their own FIFO still sends, so the time the bytes need
+        USB converters report an empty buffer while their own FIFO still sends, so the time it may need
         at the old rate is waited for as well. Raises BenchError when the port does not take the settings.
         """
         if not self._open:

@@ -52,6 +52,10 @@ class Rig(Scheduler, Protocol):
         """Take from the kernel what the host sent with the old settings; they are about to change."""
         ...
 
+    def forget(self, line: Line) -> None:
+        """Stop serving ``line``: its descriptors are about to be closed."""
+        ...
+
     def stall_changed(self, line: Line) -> None:
         """Take note that ``line.stalled`` changed."""
         ...
@@ -90,6 +94,7 @@ class Line:
     """A ``HostLine`` over a stream descriptor; ``keeper_fd`` is a spare copy of the host's end, or -1."""
 
     permanent = False  # True for a serial port, which outlives the programs that open it
+    ends_with_empty = True  # reading nothing means the end; not so for datagrams
 
     def __init__(
         self, *, name: str, model: LineModel, rig: Rig, fd: int, keeper_fd: int = -1, buffer_bytes: int
@@ -169,7 +174,8 @@ class Line:
             self._burst_ns, self._older = at_ns, self.unread
         if not self._older:
             return len(data)
-        return min(len(data), max(0, self.buffer_bytes - self.unread))
+        room = self.buffer_bytes - self.unread
+        return room if room > 0 else 0
 
     def store(self, data: bytes) -> None:
         """Put ``data`` into the outbox."""
@@ -207,15 +213,22 @@ class Line:
         """Count ``data`` as taken from the kernel and file it for the model."""
         self.in_flight = max(0, self.in_flight - len(data))
         heard = self.as_device_hears(data)
+        if not heard:  # a signal the device's UART could make nothing of
+            return
         if self.inbox and isinstance(self.inbox[-1], bytearray):
             self.inbox[-1] += heard  # one piece, however the kernel had cut it
         else:
             self.inbox.append(bytearray(heard))
 
+    def half_close(self) -> bool:
+        """Tell the host that nothing more comes; True when the rig's end may be closed now (real time)."""
+        return True
+
     def shut(self) -> None:
         """Close the rig's end in the kernel; the host sees the end of the stream."""
         if not self.gone:
             self.gone = True
+            self.rig.forget(self)
             self._shut()
 
     def _shut(self) -> None:

@@ -7,6 +7,8 @@ the master does not fail with EIO while no program has the tty open.
 
 from __future__ import annotations
 
+import array
+import fcntl
 import os
 import pty
 import re
@@ -27,6 +29,12 @@ class PtyLine(Line):
     """The master side of a pseudo-terminal."""
 
     permanent = True
+
+    def half_close(self) -> bool:
+        """Return whether the host has read everything: unplugging a tty throws the rest away."""
+        waiting = array.array("i", [0])
+        fcntl.ioctl(self.keeper_fd, termios.FIONREAD, waiting)
+        return not waiting[0]
 
     @property
     def host_settings(self) -> LineSettings | None:

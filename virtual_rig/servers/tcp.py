@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import socket
@@ -18,6 +19,16 @@ _ACCEPT_PATIENCE_MS = 5000
 
 class TcpLine(Line):
     """The device's end of one connection."""
+
+    _said_the_end = False
+
+    def half_close(self) -> bool:
+        """Send FIN and leave the reading side open: closing with unread input would reset the connection."""
+        if not self._said_the_end:
+            self._said_the_end = True
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.fd)) as end:
+                end.shutdown(socket.SHUT_WR)
+        return False
 
     def reset(self) -> None:
         """Fault: drop the connection with RST; what the host has not read yet is lost."""
