@@ -293,6 +293,8 @@ class HdlcClientLink:
     def _unnumbered(self, frame: HdlcFrame, control: int) -> None:
         kind = control_kind(control)
         if kind is Control.UI:
+            if frame.segmented:
+                raise _broken("a segmented UI frame: joining them is not built yet")
             self._deliver(frame.information, connectionless=True)
         elif kind is Control.UA:
             self._acknowledged(frame)

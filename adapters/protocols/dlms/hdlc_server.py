@@ -368,6 +368,8 @@ class HdlcServerLink:
             self._out.append(connection.reject)
 
     def _connectionless(self, frame: HdlcFrame) -> None:
+        if frame.segmented:
+            raise _broken("a segmented UI frame: joining them is not built yet")
         everyone = frame.destination.upper == (
             ALL_STATION_2 if frame.destination.octets == 4 else ALL_STATION_1
         )
