@@ -56,7 +56,9 @@ def report(
     except ReportError as error:
         _say(f"meterbench: no report: {error}")
         for run in runs:
-            _say(f"The results are complete in {run}: junit.xml, allure-results/, attachments/")
+            kept = [name for name in ("junit.xml", "allure-results") if (run / name).exists()]
+            if kept:
+                _say(f"The results are safe in {run}: {' and '.join(kept)}")
         raise typer.Exit(EXIT_NO_REPORT) from error
     if as_json:
         sys.stdout.write(json.dumps({"report": str(page), "runs": [str(run) for run in runs]}) + "\n")
