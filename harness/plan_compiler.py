@@ -149,21 +149,18 @@ class _Compiler:
             )
 
     def _check_ids(self, cases: Sequence[Case]) -> None:
-        first: dict[str, Case] = {}
+        first: dict[str, Location] = {}
         for case in cases:
-            if not case.id:
-                continue
-            if case.key in first and first[case.key].location != case.location:
-                self.errors.append(
-                    ConfigError(
-                        f"case id `{shown(case.key)}` is used twice",
-                        file=self._file.path,
-                        line=case.location.line,
-                        column=case.location.column,
-                        hint=f"it is already in line {first[case.key].location.line}",
-                    )
+            here = first.setdefault(case.id, case.location)
+            if case.id and here != case.location:
+                self._mistake(
+                    case.location,
+                    f"case id `{shown(case.id)}` is used twice",
+                    f"it is already in line {here.line}",
                 )
-            first.setdefault(case.key, case)
+
+    def _mistake(self, at: Location, message: str, hint: str) -> None:
+        self.errors.append(ConfigError(message, file=at.file, line=at.line, column=at.column, hint=hint))
 
     # cases --------------------------------------------------------------------------------------------
 
@@ -258,20 +255,8 @@ class _Compiler:
         watch = rules.Watch()
         for step in case.steps:
             for violation in watch.before(step):
-                self._order_mistake(violation)
+                self._mistake(step.location, f"out of order: {violation.message}", violation.hint)
             watch.after_assumed(step)
-
-    def _order_mistake(self, violation: rules.Violation) -> None:
-        at = violation.step.location
-        self.errors.append(
-            ConfigError(
-                f"out of order: {violation.message}",
-                file=at.file,
-                line=at.line,
-                column=at.column,
-                hint=violation.hint,
-            )
-        )
 
     def _check_behaviours(self, path: Path_, ids: Sequence[str]) -> None:
         for number, behaviour in enumerate(ids):

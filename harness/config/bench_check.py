@@ -1,0 +1,261 @@
+"""What can be found wrong with a bench file without touching a device.
+
+Mistakes make the file unusable. Warnings are what may be different tomorrow: a port that is not plugged in,
+a key nobody has given yet for a client no plan may use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from adapters import registry, yaml_file
+from adapters.errors import BenchError, ConfigError
+from adapters.profiles.loader import load_profile, shipped_profiles
+from adapters.profiles.model import Profile
+from adapters.yaml_messages import shown, suggest
+from harness import secrets
+from harness.actions import roles
+from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLink, UdpLink
+
+_SECRET_KINDS = ("password", "authentication_key", "encryption_key")
+_NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
+_KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
+
+Path_ = tuple[str | int, ...]
+
+
+@dataclass
+class BenchFindings:
+    """What a bench file came to."""
+
+    bench: BenchFile | None = None
+    errors: list[ConfigError] = field(default_factory=list)
+    warnings: list[ConfigError] = field(default_factory=list)
+
+
+def check_bench(path: str | Path, environment: Mapping[str, str] | None = None) -> BenchFindings:
+    """Read a bench file and find everything that is wrong with it. Raises ConfigError where it is no YAML."""
+    file = yaml_file.read(path)
+    model, errors = yaml_file.try_validate(file, BenchFile)
+    findings = BenchFindings(bench=model, errors=errors)
+    if model is not None:
+        _Checker(file, model, findings, environment).check()
+        findings.bench = model if not findings.errors else None
+    unique = {(e.line, e.column, e.message): e for e in findings.errors}
+    findings.errors = sorted(unique.values(), key=lambda error: (error.line, error.column))
+    return findings
+
+
+class _Checker:
+    def __init__(
+        self,
+        file: yaml_file.YamlFile,
+        bench: BenchFile,
+        findings: BenchFindings,
+        environment: Mapping[str, str] | None,
+    ) -> None:
+        self._file, self._bench, self._found, self._environment = file, bench, findings, environment
+        self._ports: dict[str, str] = {}
+
+    def _error(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
+        self._found.errors.append(self._file.error(path, message, hint, key=key))
+
+    def _warn(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False) -> None:
+        self._found.warnings.append(self._file.error(path, message, hint, key=key))
+
+    def check(self) -> None:
+        """Look at everything."""
+        bench = self._bench
+        providers = {entry.name for entry in entry_points(group="meterbench.providers")}
+        if bench.provider not in providers:
+            self._error(
+                ("provider",),
+                f"unknown provider `{shown(bench.provider)}`",
+                suggest(bench.provider, providers),
+            )
+        if bench.provider == "local":
+            if bench.clock == "virtual":
+                self._error(("clock",), "real wires cannot run on a virtual clock", "expected `wall`")
+            if bench.site:
+                self._error(
+                    ("site",), "a local bench has no site", "remove it, or use `provider: virtual`", key=True
+                )
+            if not bench.devices and "devices" not in self._reported_keys():
+                self._error((), "the bench has no devices", "add `devices:`")
+        if bench.provider == "virtual":
+            if bench.clock == "wall":
+                self._error(("clock",), "the virtual provider brings its own clock", "remove the key")
+            if not bench.site:
+                self._error((), "key `site` is missing", "name the virtual site, e.g. `site: mcs301`")
+        for name, device in bench.devices.items():
+            self._device(("devices", name), name, device)
+
+    def _reported_keys(self) -> set[str]:
+        data = self._file.data
+        return set(data) if isinstance(data, dict) else set()
+
+    def _device(self, path: Path_, name: str, device: DeviceEntry) -> None:
+        if not name.replace("_", "").replace("-", "").isalnum():
+            self._error(
+                path, f"`{shown(name)}` cannot be a device's name", "letters, digits, _ and -", key=True
+            )
+        if device.role and device.role not in roles():
+            self._error(
+                (*path, "role"), f"unknown role `{shown(device.role)}`", suggest(device.role, roles())
+            )
+        self._adapter(path, device)
+        profile = self._profile(path, device)
+        for link_name, link in device.all_links.items():
+            here = (*path, "link") if device.link is not None else (*path, "links", link_name)
+            self._link(here, name, link)
+        if (
+            not device.all_links
+            and self._is_installed(device.adapter)
+            and not self._wrote(path, "link", "links")
+        ):
+            self._error(path, f"device `{name}` has no link", "add `link: {transport: ...}`", key=True)
+        self._secrets(path, device, profile)
+        if device.identity is None and profile is not None and self._bench.allow:
+            self._warn(
+                path,
+                f"device `{name}` has no `identity: {{serial: ...}}`",
+                "nothing destructive is done to a device whose serial number is not known beforehand",
+                key=True,
+            )
+
+    def _wrote(self, path: Path_, *keys: str) -> bool:
+        try:
+            written = self._file.get(path)
+        except KeyError:
+            return False
+        return isinstance(written, dict) and any(key in written for key in keys)
+
+    @staticmethod
+    def _is_installed(adapter: str) -> bool:
+        return any(entry.name == adapter for entry in entry_points(group=registry.GROUP))
+
+    def _adapter(self, path: Path_, device: DeviceEntry) -> None:
+        if not device.adapter:
+            return
+        names = {entry.name for entry in entry_points(group=registry.GROUP)}
+        if device.adapter not in names:
+            self._error(
+                (*path, "adapter"),
+                f"unknown adapter `{shown(device.adapter)}`",
+                suggest(device.adapter, names),
+            )
+            return
+        try:
+            serves = registry.adapter(device.adapter).role
+        except BenchError as error:
+            self._warn((*path, "adapter"), str(error))
+            return
+        known = roles()
+        if device.role in known and serves in known and known[device.role] not in known[serves].__mro__:
+            self._error(
+                (*path, "role"),
+                f"adapter `{device.adapter}` serves a {serves}, not a {device.role}",
+                f"expected `role: {serves}`",
+            )
+
+    def _profile(self, path: Path_, device: DeviceEntry) -> Profile | None:
+        here = (*path, "profile")
+        if not device.profile:
+            if device.adapter == "dlms" and not self._wrote(path, "profile"):
+                self._error(path, "adapter `dlms` needs a profile", suggest("", shipped_profiles()), key=True)
+            return None
+        if device.profile.endswith((".yaml", ".yml")):
+            named = Path(self._file.path).parent / device.profile
+            source: str | Path = named if named.is_file() else device.profile
+        elif device.profile in shipped_profiles():
+            source = device.profile
+        else:
+            self._error(
+                here,
+                f"unknown profile `{shown(device.profile)}`",
+                suggest(device.profile, shipped_profiles()),
+            )
+            return None
+        try:
+            return load_profile(source)
+        except ConfigError as error:
+            self._error(here, f"profile {shown(device.profile)}: {str(error).splitlines()[0]}")
+            return None
+
+    def _link(self, path: Path_, device: str, link: object) -> None:
+        if isinstance(link, SerialLink):
+            # one device may name a port twice: the same optical head with mode E and without
+            owner = self._ports.setdefault(link.port, device)
+            if owner != device:
+                self._error((*path, "port"), f"port {shown(link.port)} is already used by `{owner}`")
+            local = self._bench.provider == "local" and "://" not in link.port
+            if local and not Path(link.port).exists():
+                self._warn((*path, "port"), f"port {shown(link.port)} is not there", "is it plugged in?")
+            if link.mode_e and link.framing == "wrapper":
+                self._error(
+                    (*path, "framing"), "after a mode E sign-on the framing is HDLC", "expected `hdlc`"
+                )
+        elif isinstance(link, TcpLink | UdpLink):
+            inner = link.host.split("%")[0]
+            if inner.count(":") == 1:
+                self._error((*path, "host"), "the host holds a port", "write `host:` and `port:` apart")
+
+    def _secrets(self, path: Path_, device: DeviceEntry, profile: Profile | None) -> None:
+        for name, reference in device.secrets.items():
+            here = (*path, "secrets", name)
+            client, dot, kind = name.rpartition(".")
+            if profile is not None:
+                if dot and client not in profile.clients:
+                    self._error(
+                        here,
+                        f"the profile has no client `{shown(client)}`",
+                        suggest(client, profile.clients, "one of"),
+                        key=True,
+                    )
+                if kind not in _SECRET_KINDS:
+                    self._error(
+                        here,
+                        f"unknown kind of secret `{shown(kind)}`",
+                        suggest(kind, _SECRET_KINDS, "one of"),
+                        key=True,
+                    )
+            self._one_secret(here, name, reference, profile)
+        if profile is not None and self._bench.provider == "local":
+            self._missing_secrets(path, device, profile)
+
+    def _one_secret(self, path: Path_, name: str, reference: str, profile: Profile | None) -> None:
+        if not reference:
+            return  # a mistake that has been reported
+        if reference.startswith("keyring:"):
+            return  # asking would unlock it: a check must not
+        try:
+            secret = secrets.fetch(name, reference, self._environment)
+        except BenchError as error:
+            self._error(path, str(error))
+            return
+        octets = _KEY_OCTETS[profile.security.suite] if profile is not None else 0
+        if octets and name.endswith("_key") and len(secret) != octets:
+            self._error(
+                path,
+                f"secret {name}: the key has {len(secret)} octets",
+                f"security suite {profile.security.suite if profile else 0} takes {octets} octets",
+            )
+        elif not len(secret):
+            self._error(path, f"secret {name}: the value is empty")
+
+    def _missing_secrets(self, path: Path_, device: DeviceEntry, profile: Profile) -> None:
+        for client, entry in profile.clients.items():
+            lacking = [
+                f"{client}.{kind}"
+                for kind in _NEEDED.get(entry.mechanism, ())
+                if f"{client}.{kind}" not in device.secrets and kind not in device.secrets
+            ]
+            if lacking:
+                self._warn(
+                    (*path, "secrets"),
+                    f"client {client} ({entry.mechanism}) lacks {', '.join(lacking)}",
+                    "cases that use it cannot run",
+                )
