@@ -52,10 +52,13 @@ class StepRecord:
     message: str = ""
     started: datetime | None = None  # the clock in use
     ended: datetime | None = None
+    wall_started: datetime | None = None  # the wall clock, to order evidence of different benches
+    wall_ended: datetime | None = None
     checks: list[Check] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     phase: str = "steps"  # steps | always | set-up
+    hurts: bool = False  # destructive: its beginning is on the disk before it acts
 
 
 @dataclass(kw_only=True)
@@ -70,8 +73,16 @@ class CaseRecord:
     message: str = ""
     started: datetime | None = None
     ended: datetime | None = None
+    wall_started: datetime | None = None
+    wall_ended: datetime | None = None
     steps: list[StepRecord] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
+    uuid: str = ""  # of this attempt; the same in the journal and in the Allure result
+    plan_title: str = ""
+    area: str = ""  # the folder the plan lies in
+    source: str = ""  # the document the plan follows
+    tags: tuple[str, ...] = ()
+    row: Mapping[str, str] = field(default_factory=dict)
 
 
 class Sink(Protocol):

@@ -1,0 +1,1 @@
+"""The commands of ``meterbench``, one a module, each with ``register(app)``."""

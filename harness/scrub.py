@@ -1,0 +1,191 @@
+"""Keeps secrets and hostile text out of everything a run leaves behind.
+
+Two jobs, always in this order. First a secret is taken out in whatever notation a log, a traceback or a
+hex dump may carry it. Then characters that could hide, reorder or break a report (terminal escapes, NUL,
+bidirectional overrides, lone surrogates) become visible escapes, because one lone surrogate in a device's
+name is enough to lose a whole JUnit file.
+
+Searching must cost next to nothing, since every text of every step passes: a secret is looked for by plain
+substring tests in the text as it is, in the text without separators and in the text without blanks; the
+regular expression that replaces it runs only when one of them hits.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.parse
+from collections.abc import Mapping
+
+SHORTEST_SECRET = 4  # fewer characters than that occur by chance in every measurement
+LIMIT = 20_000
+
+_SEPARATORS = " \t\r\n:-_.,;%\\/|[](){}'\""
+_DROP_SEPARATORS = str.maketrans("", "", _SEPARATORS)
+_DROP_BLANKS = str.maketrans("", "", " \t\r\n[](){}")
+_BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
+_HOSTILE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
+)
+
+
+def visible(text: str, limit: int = LIMIT) -> str:
+    """Return ``text`` with characters that harm a terminal, XML or JSON as escapes, cut to ``limit``."""
+    if len(text) > limit:
+        text = f"{text[:limit]} ... ({len(text) - limit} more characters)"
+    if text.isprintable() and text.isascii():
+        return text
+    return _HOSTILE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+class Scrubber:
+    """Knows the secrets of a bench and takes them out of texts and octets."""
+
+    def __init__(self, secrets: Mapping[str, str | bytes] | None = None) -> None:
+        self._secrets: dict[str, _Secret] = {}
+        for name, secret in (secrets or {}).items():
+            self.add(name, secret)
+
+    def add(self, name: str, secret: str | bytes) -> None:
+        """Take note of a secret. Hexadecimal text also stands for the octets it writes."""
+        known = _Secret(name, secret)
+        if known.octets:
+            self._secrets[name] = known
+
+    def text(self, text: str, limit: int = LIMIT) -> str:
+        """Return ``text`` without secrets, with hostile characters visible, cut to ``limit`` characters."""
+        return visible(self.redact(text), limit)
+
+    def redact(self, text: str) -> str:
+        """Return ``text`` without secrets and otherwise as it is."""
+        if not self._secrets or len(text) < SHORTEST_SECRET:
+            return text
+        compact = text.translate(_DROP_SEPARATORS).lower()
+        unspaced = text.translate(_DROP_BLANKS)
+        for secret in self._secrets.values():
+            if secret.is_in(text, compact, unspaced):
+                text = secret.pattern.sub(secret.replacement, text)
+        return text
+
+    def octets(self, data: bytes) -> bytes:
+        """Return ``data`` of the same length with secrets, and their hexadecimal text, blanked by ``*``."""
+        for secret in self._secrets.values():
+            for variant in secret.raw:
+                if variant in data:
+                    data = data.replace(variant, b"*" * len(variant))
+        return data
+
+    def attachment(self, data: bytes, mime: str) -> bytes:
+        """Return an attachment's body without secrets: as text where it is text, else of the same length."""
+        if not mime.startswith("text/") and mime not in ("application/json", "application/xml"):
+            return self.octets(data)
+        text = data.decode("utf-8", "surrogateescape")
+        return visible(self.redact(text), limit=1 << 30).encode("utf-8", "backslashreplace")
+
+
+class _Secret:
+    """One secret and all the ways it is written."""
+
+    def __init__(self, name: str, secret: str | bytes) -> None:
+        self.mark = f"[secret {visible(name)}]"
+        texts: set[str] = set()
+        octets: set[bytes] = set()
+        if isinstance(secret, bytes):
+            octets.add(secret)
+        else:
+            texts.add(secret)
+            octets.add(secret.encode("utf-8", "surrogatepass"))
+            octets.update(_latin_1(secret))
+            octets.update(_from_hexadecimal(secret))
+        self.octets = frozenset(o for o in octets if len(o) >= SHORTEST_SECRET)
+        for value in self.octets:
+            texts.update(_decoded(value))
+            texts.update(_base64_cores(value))
+            texts.add(repr(value)[2:-1])
+            texts.add(urllib.parse.quote_from_bytes(value, safe=""))
+            texts.add(urllib.parse.quote_plus(value, safe=""))
+        for text in tuple(texts):
+            texts.update((repr(text)[1:-1], json.dumps(text)[1:-1], _markup(text)))
+        self._texts = tuple(sorted((t for t in texts if len(t) >= SHORTEST_SECRET), key=len, reverse=True))
+        self._hexadecimal = tuple(sorted(o.hex() for o in self.octets))
+        self._decimal = tuple(sorted(",".join(map(str, o)) for o in self.octets))
+        longest_first = sorted(self.octets, key=len, reverse=True)
+        self.raw = tuple(v for o in longest_first for v in (o.hex().encode(), o.hex().upper().encode(), o))
+        self.pattern = re.compile("|".join(self._alternatives()))
+
+    def is_in(self, text: str, compact: str, unspaced: str) -> bool:
+        """Return whether the secret may be written somewhere in a text given in its three forms."""
+        # "0x" between octets survives in the compact form, hence the second look without it.
+        return (
+            any(t in text for t in self._texts)
+            or any(
+                h in compact or ("0x" in compact and h in compact.replace("0x", ""))
+                for h in self._hexadecimal
+            )
+            or any("x" in compact and h in compact.replace("x", "") for h in self._hexadecimal)
+            or any(d in unspaced for d in self._decimal)
+        )
+
+    def replacement(self, _: re.Match[str]) -> str:
+        """Return what stands in the secret's place; a function, since a name may hold a backslash."""
+        return self.mark
+
+    def _alternatives(self) -> list[str]:
+        written = [re.escape(t) for t in self._texts]
+        for value in sorted(self.octets, key=len, reverse=True):
+            digits = [f"(?i:{o:02x})" for o in value]
+            written.append(r"(?:0x|\\x|%)?" + _BETWEEN_OCTETS.join(digits))
+            written.append(r"(?<!\d)" + r"[\s,]+".join(map(str, value)) + r"(?!\d)")
+        return written
+
+
+def _latin_1(text: str) -> set[bytes]:
+    try:
+        return {text.encode("latin-1")}
+    except UnicodeEncodeError:
+        return set()
+
+
+def _from_hexadecimal(text: str) -> set[bytes]:
+    if len(text) < 2 * SHORTEST_SECRET:
+        return set()
+    try:
+        return {bytes.fromhex(text)}
+    except ValueError:
+        return set()
+
+
+def _decoded(value: bytes) -> set[str]:
+    """Return the texts that octets become on their way through careless decoders."""
+    return {
+        value.decode("latin-1"),
+        value.decode("utf-8", "surrogateescape"),
+        value.decode("utf-8", "replace") if b"\xff" not in value else "",
+    }
+
+
+def _base64_cores(value: bytes) -> set[str]:
+    """Return what base64 makes of the octets alone and inside a longer text, at each of three offsets."""
+    cores: set[str] = set()
+    for offset in range(3):
+        encoded = base64.b64encode(b"\0" * offset + value)
+        # The first and last characters mix with the neighbours' bits; the ones between are the secret's own.
+        first = -(-offset * 8 // 6)
+        last = (offset + len(value)) * 8 // 6
+        core = encoded[first:last].decode()
+        if len(core) >= 6:
+            cores.update((core, core.replace("+", "-").replace("/", "_")))
+    return cores
+
+
+def _markup(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")

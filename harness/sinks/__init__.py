@@ -1,0 +1,1 @@
+"""Sinks turn records into reports."""
