@@ -47,6 +47,7 @@ class Client(Sourced):
     confirmed: bool = True
     services: tuple[Literal["get", "set", "action"], ...] = ()
     conformance: tuple[str, ...] = ()
+    invocation_counter: str = ""  # the object that tells the last counter accepted from this client
     max_pdu: int = Field(default=1024, ge=64, le=65535)
 
 
@@ -98,6 +99,7 @@ class Security(Sourced):
     policy: Literal["none", "authenticated", "encrypted", "authenticated-encrypted"] = "none"
     system_title_prefix: str = ""  # hexadecimal
     client_system_title: str = "4D42454E43480001"  # hexadecimal, 8 octets
+    general_ciphering: bool = False  # general-glo-ciphering instead of the service-specific glo- tags
 
 
 class EventLogs(Sourced):

@@ -1,0 +1,345 @@
+"""The server's end of one association: APDU in, APDU (or nothing) out. No I/O, no clock.
+
+One ``ServerAssociation`` belongs to one client at one link. It decodes with the shared codec, walks the
+shared state table, deciphers, and asks its ``ServerPolicy`` what the device makes of it. Whatever a
+client sends, ``handle`` answers with a proper refusal or stays silent; it does not raise.
+
+What is answered to what has no place:
+
+    a service without association          exception-response service-not-allowed, service-not-supported
+    an unknown tag, a service not built    exception-response service-unknown, service-not-supported
+    octets that are no APDU                exception-response service-not-allowed, operation-not-possible
+    plain where ciphering was agreed       exception-response service-not-allowed, operation-not-possible
+    a tag that does not fit                exception-response service-not-allowed, deciphering-error
+    an invocation counter used before      exception-response ... invocation-counter-error, expected value
+    an unconfirmed service, whatever       nothing
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+from adapters.errors import RemoteProtocolError
+from adapters.protocols.dlms import apdu as apdus
+from adapters.protocols.dlms.acse import Aarq, Rlre, Rlrq
+from adapters.protocols.dlms.apdu import (
+    ActionRequestNormal,
+    ActionResponseNormal,
+    Apdu,
+    ExceptionResponse,
+    GetRequestNext,
+    GetRequestNormal,
+    GetRequestWithList,
+    ServiceNotBuilt,
+    SetRequestNormal,
+    SetResponseNormal,
+)
+from adapters.protocols.dlms.apdu_common import CONFIRMED
+from adapters.protocols.dlms.data import Data
+from adapters.protocols.dlms.enums import (
+    ActionResult,
+    ApduTag,
+    Conformance,
+    DataType,
+    MechanismId,
+    ReleaseReason,
+    ServiceError,
+    StateError,
+)
+from adapters.protocols.dlms.secure_channel import SecureChannel
+from adapters.protocols.dlms.security import CounterReplayed, DecipheringFailed
+from adapters.protocols.dlms.server_get import LongGet, answer_get
+from adapters.protocols.dlms.server_open import Granted, Opening, open_association
+from adapters.protocols.dlms.server_policy import SecurityEvent, ServerPolicy, Service
+from adapters.protocols.dlms.state import Event, Role, State, next_state
+
+ASSOCIATION_CLASS = 15
+CURRENT_ASSOCIATION = bytes((0, 0, 40, 0, 0, 255))
+REPLY_TO_HLS = 1
+
+NOT_ALLOWED = ExceptionResponse(
+    state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.SERVICE_NOT_SUPPORTED
+)
+UNKNOWN = ExceptionResponse(state=StateError.SERVICE_UNKNOWN, service=ServiceError.SERVICE_NOT_SUPPORTED)
+NOT_POSSIBLE = ExceptionResponse(
+    state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.OPERATION_NOT_POSSIBLE
+)
+UNDECIPHERABLE = ExceptionResponse(
+    state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.DECIPHERING_ERROR
+)
+
+Request = GetRequestNormal | GetRequestNext | GetRequestWithList | SetRequestNormal | ActionRequestNormal
+_SERVICE_OF: dict[type, Service] = {
+    GetRequestNormal: Service.GET,
+    GetRequestNext: Service.GET,
+    GetRequestWithList: Service.GET,
+    SetRequestNormal: Service.SET,
+    ActionRequestNormal: Service.ACTION,
+}
+_SERVICE_TAGS = frozenset({ApduTag.GET_REQUEST, ApduTag.SET_REQUEST, ApduTag.ACTION_REQUEST})
+_GENERAL_TAGS = frozenset({ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING})
+_EVERYTHING = Conformance.GET | Conformance.SET | Conformance.ACTION | Conformance.MULTIPLE_REFERENCES
+_BIT = {Service.GET: Conformance.GET, Service.SET: Conformance.SET, Service.ACTION: Conformance.ACTION}
+_REQUEST = {
+    Service.GET: Event.GET_REQUEST,
+    Service.SET: Event.SET_REQUEST,
+    Service.ACTION: Event.ACTION_REQUEST,
+}
+_RESPONSE = {
+    Service.GET: Event.GET_RESPONSE,
+    Service.SET: Event.SET_RESPONSE,
+    Service.ACTION: Event.ACTION_RESPONSE,
+}
+
+
+class ServerAssociation:
+    """One client at one link. ``pre_established`` associations are open from the start and stay open."""
+
+    def __init__(self, policy: ServerPolicy, *, pre_established: bool = False) -> None:
+        self.policy = policy
+        self.pre_established = pre_established
+        self.state = State.ASSOCIATED if pre_established else State.IDLE
+        self._opening: Opening | None = None  # between AARE and the proof of HLS
+        self._granted: Granted | None = None
+        self._long_get: LongGet | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether services are served."""
+        return self.state not in (State.IDLE, State.ASSOCIATING, State.HLS_PENDING, State.HLS_PROVING)
+
+    @property
+    def mechanism(self) -> MechanismId:
+        """The mechanism the association was opened with."""
+        return self._granted.request.mechanism if self._granted else MechanismId.NONE
+
+    def handle(self, octets: bytes) -> bytes | None:
+        """Return the answer to one APDU, or None for silence. Never raises for what the client sent."""
+        tag = octets[0] if octets else 0
+        try:
+            if tag in apdus.CIPHERED_TAGS:
+                return self._deciphered(octets)
+            return self._handle(apdus.decode(octets))
+        except ServiceNotBuilt:
+            return self._exception(UNKNOWN)
+        except RemoteProtocolError:
+            if tag in _SERVICE_TAGS and len(octets) > 2 and not octets[2] & CONFIRMED:
+                return None  # it asked for no answer, and a broken request gets none either
+            if tag == ApduTag.AARQ and not self.pre_established and self.state is State.IDLE:
+                return open_association(None, self.policy).encode()
+            return self._exception(NOT_POSSIBLE if tag in apdus.DECODERS else UNKNOWN)
+
+    def link_down(self) -> None:
+        """The link below is gone: the association with it, unless it is pre-established."""
+        self._end(released=False)
+
+    # --- opening and closing -----------------------------------------------------------------------------
+
+    def _handle(self, apdu: Apdu) -> bytes | None:
+        """Serve an APDU that came unprotected."""
+        service = _SERVICE_OF.get(type(apdu))
+        if service is not None:
+            request = cast(Request, apdu)
+            if self._channel is not None:
+                return self._exception(NOT_POSSIBLE) if request.confirmed else None
+            return self._service(service, request)
+        if isinstance(apdu, Aarq):
+            return self._aarq(apdu)
+        if isinstance(apdu, Rlrq):
+            return self._rlrq(apdu)
+        # An APDU that only a server sends, or an InitiateRequest outside an AARQ.
+        return self._exception(UNKNOWN)
+
+    def _aarq(self, request: Aarq) -> bytes | None:
+        if self.pre_established:
+            return self._exception(NOT_ALLOWED)
+        if self.state is not State.IDLE:
+            self._end(released=False)  # the client lost its memory: the old association ends with its AARQ
+        self.state = next_state(Role.SERVER, self.state, Event.AARQ)
+        opening = open_association(request, self.policy)
+        if opening.granted is None:
+            self.state = next_state(Role.SERVER, self.state, Event.AARE_REJECTED)
+        elif request.mechanism.is_hls:
+            self.state = next_state(Role.SERVER, self.state, Event.AARE_HLS)
+            self._granted, self._opening = opening.granted, opening
+        else:
+            self.state = next_state(Role.SERVER, self.state, Event.AARE_ACCEPTED)
+            self._granted = opening.granted
+            self._associated(opening)
+        return opening.encode()
+
+    def _associated(self, opening: Opening) -> None:
+        granted = opening.granted
+        if granted is not None and granted.channel is not None:
+            granted.channel.dedicated = granted.dedicated  # until now the global key was in use
+        self.policy.associated(opening.request)
+
+    def _rlrq(self, request: Rlrq) -> bytes | None:
+        if self.pre_established or self.state is State.IDLE:
+            return self._exception(NOT_ALLOWED)
+        self.state = next_state(Role.SERVER, self.state, Event.RLRQ)
+        channel = self._channel
+        information = b""
+        if channel is not None and request.user_information:
+            try:
+                channel.unprotect(request.user_information)
+            except RemoteProtocolError as error:
+                self.state = next_state(Role.SERVER, self.state, Event.EXCEPTION)
+                return self._security_refusal(error)
+            if self._opening is None and self._granted is not None:
+                information = channel.protect(self._granted.response.encode())
+        self._end(released=True)
+        return Rlre(reason=ReleaseReason.NORMAL, user_information=information).encode()
+
+    def _end(self, *, released: bool) -> None:
+        was_open, self._granted, self._opening, self._long_get = self._granted is not None, None, None, None
+        if self.pre_established:
+            self.state = State.ASSOCIATED
+            return
+        self.state = next_state(Role.SERVER, self.state, Event.RLRE if released else Event.LINK_DOWN)
+        if was_open:
+            self.policy.ended(released)
+
+    # --- ciphering ---------------------------------------------------------------------------------------
+
+    @property
+    def _channel(self) -> SecureChannel | None:
+        return self._granted.channel if self._granted is not None else None
+
+    def _deciphered(self, octets: bytes) -> bytes | None:
+        """Serve an APDU that came protected; the answer goes out the same way."""
+        channel = self._channel
+        if channel is None:
+            return self._exception(NOT_ALLOWED)
+        try:
+            inner = channel.unprotect(octets).apdu
+        except RemoteProtocolError as error:
+            return self._security_refusal(error)
+        request = apdus.decode(inner)
+        service = _SERVICE_OF.get(type(request))
+        if service is None:
+            return self._exception(UNKNOWN)
+        answer = self._service(service, cast(Request, request))
+        if answer is None or answer[0] == ApduTag.EXCEPTION_RESPONSE:
+            return answer  # an exception-response has no ciphered form
+        return channel.protect(answer, general=octets[0] in _GENERAL_TAGS)
+
+    def _security_refusal(self, error: RemoteProtocolError) -> bytes | None:
+        if isinstance(error, CounterReplayed):
+            self.policy.security_event(SecurityEvent.COUNTER_REPLAYED)
+            return self._exception(
+                ExceptionResponse(
+                    state=StateError.SERVICE_NOT_ALLOWED,
+                    service=ServiceError.INVOCATION_COUNTER_ERROR,
+                    invocation_counter=min(error.expected, 0xFFFF_FFFF),
+                )
+            )
+        if isinstance(error, DecipheringFailed):
+            self.policy.security_event(SecurityEvent.DECIPHERING_FAILED)
+            return self._exception(UNDECIPHERABLE)
+        return self._exception(NOT_POSSIBLE)
+
+    def _exception(self, refusal: ExceptionResponse) -> bytes:
+        if self.state in (State.GET_BLOCKS, State.ASSOCIATED):
+            self.state = next_state(Role.SERVER, self.state, Event.EXCEPTION)
+            self._long_get = None
+        return refusal.encode()
+
+    # --- services ----------------------------------------------------------------------------------------
+
+    def _service(self, service: Service, request: Request) -> bytes | None:
+        confirmed = request.confirmed
+        if self.state is State.HLS_PENDING:
+            return self._hls_proof(request)
+        if not self._may(service, confirmed):
+            return self._exception(NOT_ALLOWED) if confirmed else None
+        associated = self.is_open
+        if associated:
+            if not confirmed:
+                event = Event.UNCONFIRMED_REQUEST
+            elif self.state is State.GET_BLOCKS and isinstance(request, GetRequestNext):
+                event = Event.GET_NEXT
+            else:
+                event = _REQUEST[service]
+            self.state = next_state(Role.SERVER, self.state, event)
+        answer = self._carry_out(request)
+        if not (associated and confirmed):
+            self._long_get = None  # nobody fetches the blocks of an answer that was not sent
+            return answer if confirmed else None
+        after = Event.GET_BLOCK if self._long_get is not None else _RESPONSE[service]
+        self.state = next_state(Role.SERVER, self.state, after)
+        return answer
+
+    def _may(self, service: Service, confirmed: bool) -> bool:
+        """Whether the service is served at all: access to the object is decided by the policy later."""
+        if self.pre_established:
+            return self.policy.serves_pre_established(service, confirmed)
+        if not self.is_open:
+            return self.policy.serves_unassociated(service)
+        granted = self._granted
+        return granted is not None and _BIT[service] in granted.response.conformance
+
+    def _carry_out(self, request: Request) -> bytes:
+        if isinstance(request, SetRequestNormal):
+            self._long_get = None
+            done = self.policy.set(request.attribute, request.data, request.selection)
+            return SetResponseNormal(invoke=request.invoke, result=done).encode()
+        if isinstance(request, ActionRequestNormal):
+            self._long_get = None
+            return self._act(request)
+        granted = self._granted
+        answer, self._long_get = answer_get(
+            request,
+            self.policy,
+            self._long_get,
+            max_pdu=granted.client_max_pdu if granted else 0,
+            conformance=granted.response.conformance if granted else _EVERYTHING,
+            overhead=granted.overhead if granted else 0,
+        )
+        return answer
+
+    def _act(self, request: ActionRequestNormal) -> bytes:
+        method = request.method
+        if method.class_id == ASSOCIATION_CLASS and method.method_id == REPLY_TO_HLS:
+            # Only the four-pass exchange uses it; once associated there is nothing to prove.
+            return ActionResponseNormal(invoke=request.invoke, result=ActionResult.READ_WRITE_DENIED).encode()
+        result, returned = self.policy.action(method, request.data)
+        return ActionResponseNormal(invoke=request.invoke, result=result, data=returned).encode()
+
+    # --- passes 3 and 4 of HLS ---------------------------------------------------------------------------
+
+    def _hls_proof(self, request: Request) -> bytes | None:
+        opening = self._opening
+        is_proof = (
+            isinstance(request, ActionRequestNormal)
+            and request.method.class_id == ASSOCIATION_CLASS
+            and request.method.instance_id == CURRENT_ASSOCIATION
+            and request.method.method_id == REPLY_TO_HLS
+        )
+        if opening is None or not is_proof or not request.confirmed:
+            return self._exception(NOT_ALLOWED) if request.confirmed else None
+        assert isinstance(request, ActionRequestNormal)
+        self.state = next_state(Role.SERVER, self.state, Event.HLS_PROOF)
+        if self.policy.accepts_proof(self._proof_is_right(opening, request.data)):
+            self.state = next_state(Role.SERVER, self.state, Event.HLS_CONFIRMED)
+            self._opening = None
+            self._associated(opening)
+            ours = Data(DataType.OCTET_STRING, opening.our_proof(self.policy.system_title))
+            return ActionResponseNormal(
+                invoke=request.invoke, result=ActionResult.SUCCESS, data=ours
+            ).encode()
+        self.state = next_state(Role.SERVER, self.state, Event.HLS_REFUSED)
+        self.policy.security_event(SecurityEvent.AUTHENTICATION_FAILED)
+        self._end(released=False)
+        return ActionResponseNormal(invoke=request.invoke, result=ActionResult.OTHER_REASON).encode()
+
+    def _proof_is_right(self, opening: Opening, argument: Data | None) -> bool:
+        try:
+            if argument is not None:
+                opening.check_proof(argument.octets())
+                return True
+        except CounterReplayed:
+            self.policy.security_event(SecurityEvent.COUNTER_REPLAYED)
+        except RemoteProtocolError:
+            pass
+        return False

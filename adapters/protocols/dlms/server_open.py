@@ -1,0 +1,257 @@
+"""How a server answers an AARQ: one check after the other, and the AARE that says what came of it.
+
+Order of the checks: is this client welcome here (policy), application context, mechanism, its value,
+InitiateRequest (deciphered where the context is ciphered), DLMS version, APDU size, conformance, password,
+a free place (policy). The first that fails decides; nothing has changed until all have passed, except that
+an accepted invocation counter has moved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from adapters.errors import RemoteProtocolError
+from adapters.protocols.dlms import apdu as apdus
+from adapters.protocols.dlms.acse import Aare, Aarq
+from adapters.protocols.dlms.apdu import ConfirmedServiceError, InitiateRequest, InitiateResponse
+from adapters.protocols.dlms.enums import (
+    AcseProviderDiagnostic,
+    AcseUserDiagnostic,
+    ApduTag,
+    ApplicationContext,
+    AssociationResult,
+    ConfirmedService,
+    DiagnosticSource,
+    MechanismId,
+    ServiceErrorType,
+)
+from adapters.protocols.dlms.secure_channel import SecureChannel
+from adapters.protocols.dlms.security import (
+    TITLE_OCTETS,
+    CounterReplayed,
+    DecipheringFailed,
+    Keys,
+    SecuritySuite0,
+    secrets_match,
+)
+from adapters.protocols.dlms.server_policy import Ciphering, Denial, SecurityEvent, ServerPolicy, Terms
+
+DLMS_VERSION = 6
+SMALLEST_PDU = 64
+_CHALLENGE_OCTETS = range(8, 65)
+_CIPHERING_OVERHEAD = 1 + 3 + 5 + 12  # tag, length, security header, authentication tag
+
+# Values of the CHOICE `initiate` of a ServiceError (Green Book 9.5, ASN.1 of COSEMpdu).
+_OTHER, _VERSION_TOO_LOW, _INCOMPATIBLE_CONFORMANCE, _PDU_TOO_SHORT = 0, 1, 2, 3
+
+_USER = AcseUserDiagnostic
+UNREADABLE = Denial(
+    source=DiagnosticSource.ACSE_SERVICE_PROVIDER, diagnostic=AcseProviderDiagnostic.NO_REASON_GIVEN
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """What an open association has agreed on. ``client_max_pdu`` 0 means no limit."""
+
+    request: Aarq = field(repr=False)
+    response: InitiateResponse
+    client_max_pdu: int
+    channel: SecureChannel | None = None
+    dedicated: SecuritySuite0 | None = None  # for the services, once the association is open
+
+    @property
+    def overhead(self) -> int:
+        """How many octets ciphering adds to an APDU, at most."""
+        return 0 if self.channel is None else _CIPHERING_OVERHEAD
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """The outcome of an AARQ, and what the last two passes of HLS need of it."""
+
+    request: Aarq = field(repr=False)
+    answer: Aare = field(repr=False)
+    granted: Granted | None = None
+    ciphering: Ciphering | None = None
+
+    def encode(self) -> bytes:
+        """Return the AARE."""
+        return self.answer.encode()
+
+    def check_proof(self, proof: bytes) -> None:
+        """Check f(StoC), pass 3 of HLS. Raises DecipheringFailed or CounterReplayed."""
+        ciphering, challenge = self.ciphering, self.answer.authentication_value
+        if ciphering is None or challenge is None:
+            raise DecipheringFailed("no keys for this client")
+        counter = ciphering.suite.check_proof(proof, challenge, self.request.calling_ap_title)
+        # In a ciphered context the proof takes its counter before the APDU around it does.
+        if self.granted is None or self.granted.channel is None:
+            ciphering.received.check(counter)
+            ciphering.received.accept(counter)
+
+    def our_proof(self, system_title: bytes) -> bytes:
+        """Return f(CtoS), pass 4 of HLS."""
+        assert self.ciphering is not None, "an HLS opening has keys"
+        challenge = self.request.authentication_value or b""
+        return self.ciphering.suite.prove(challenge, system_title, self.ciphering.send.take())
+
+
+class _Denied(Exception):  # noqa: N818 -- never leaves this module
+    def __init__(self, denial: Denial, information: bytes = b"") -> None:
+        super().__init__(denial)
+        self.denial, self.information = denial, information
+
+
+def open_association(request: Aarq | None, policy: ServerPolicy) -> Opening:
+    """Answer ``request`` (None where it could not be read) as ``policy`` has it."""
+    if request is None:
+        return _refusal(Aarq(), policy, _Denied(UNREADABLE))
+    try:
+        return _grant(request, policy)
+    except _Denied as denied:
+        return _refusal(request, policy, denied)
+
+
+def _refusal(request: Aarq, policy: ServerPolicy, denied: _Denied) -> Opening:
+    context = request.context
+    if context not in (ApplicationContext.LN, ApplicationContext.LN_CIPHERED):
+        context = ApplicationContext.LN  # what we do speak
+    return Opening(
+        request=request,
+        answer=Aare(
+            context=context,
+            result=denied.denial.result,
+            source=denied.denial.source,
+            diagnostic=denied.denial.diagnostic,
+            responding_ap_title=policy.system_title if context.ciphered else b"",
+            user_information=denied.information,
+        ),
+    )
+
+
+def _grant(request: Aarq, policy: ServerPolicy) -> Opening:
+    denial = policy.denial(request)
+    if denial is not None:
+        raise _Denied(denial)
+    terms = policy.terms()
+    _check_names(request, terms)
+    channel = _channel(request, policy, terms)
+    proposal = _initiate_request(request, policy, channel)
+    dedicated = None
+    if channel is not None and proposal.dedicated_key is not None:
+        dedicated = _dedicated(proposal.dedicated_key, terms)
+    response = _agree(proposal, terms)
+    if request.mechanism is MechanismId.LLS and not secrets_match(
+        terms.password, request.authentication_value or b""
+    ):
+        policy.security_event(SecurityEvent.AUTHENTICATION_FAILED)
+        raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_FAILURE))
+    denial = policy.claim()
+    if denial is not None:
+        raise _Denied(denial)
+    information = response.encode()
+    answer = Aare(
+        context=request.context,
+        result=AssociationResult.ACCEPTED,
+        responding_ap_title=policy.system_title if request.context.ciphered else b"",
+        user_information=information if channel is None else channel.protect(information),
+    )
+    if request.mechanism.is_hls:
+        answer = replace(
+            answer,
+            diagnostic=_USER.AUTHENTICATION_REQUIRED,
+            responding_ap_title=policy.system_title,
+            mechanism=request.mechanism,
+            authentication_value=policy.challenge(),
+        )
+    granted = Granted(
+        request=request,
+        response=response,
+        client_max_pdu=proposal.max_pdu,
+        channel=channel,
+        dedicated=dedicated,
+    )
+    return Opening(request=request, answer=answer, granted=granted, ciphering=terms.ciphering)
+
+
+def _check_names(request: Aarq, terms: Terms) -> None:
+    """Check context and mechanism against what this client is offered."""
+    if request.context not in (ApplicationContext.LN, ApplicationContext.LN_CIPHERED):
+        raise _Denied(Denial(diagnostic=_USER.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED))
+    mechanism = request.mechanism
+    if mechanism not in terms.mechanisms:
+        if mechanism is not MechanismId.NONE:
+            raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED))
+        if request.authentication_value is not None:
+            raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_MECHANISM_NAME_REQUIRED))
+        raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_REQUIRED))
+    if not request.context.ciphered and mechanism in terms.ciphered:
+        raise _Denied(Denial(diagnostic=_USER.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED))
+    if mechanism.is_hls:
+        if len(request.calling_ap_title) != TITLE_OCTETS:
+            raise _Denied(Denial(diagnostic=_USER.CALLING_AP_TITLE_NOT_RECOGNIZED))
+        if len(request.authentication_value or b"") not in _CHALLENGE_OCTETS:
+            raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_FAILURE))
+
+
+def _channel(request: Aarq, policy: ServerPolicy, terms: Terms) -> SecureChannel | None:
+    if not request.context.ciphered:
+        return None
+    ciphering = terms.ciphering
+    if ciphering is None:
+        raise _Denied(Denial(diagnostic=_USER.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED))
+    if len(request.calling_ap_title) != TITLE_OCTETS:
+        raise _Denied(Denial(diagnostic=_USER.CALLING_AP_TITLE_NOT_RECOGNIZED))
+    return SecureChannel(
+        suite=ciphering.suite,
+        own_title=policy.system_title,
+        peer_title=request.calling_ap_title,
+        send=ciphering.send,
+        received=ciphering.received,
+        control=ciphering.control,
+    )
+
+
+def _initiate_request(request: Aarq, policy: ServerPolicy, channel: SecureChannel | None) -> InitiateRequest:
+    information = request.user_information
+    try:
+        if channel is not None:
+            if information[:1] not in (bytes((ApduTag.GLO_INITIATE_REQUEST,)), b"\xdb"):
+                raise RemoteProtocolError("an InitiateRequest in the clear within a ciphered context")
+            information = channel.unprotect(information).apdu
+        proposal = apdus.decode(information)
+    except RemoteProtocolError as error:
+        if isinstance(error, CounterReplayed):
+            policy.security_event(SecurityEvent.COUNTER_REPLAYED)
+        elif isinstance(error, DecipheringFailed):
+            policy.security_event(SecurityEvent.DECIPHERING_FAILED)
+        raise _initiate_error(_OTHER) from None
+    if not isinstance(proposal, InitiateRequest):
+        raise _initiate_error(_OTHER)
+    return proposal
+
+
+def _agree(proposal: InitiateRequest, terms: Terms) -> InitiateResponse:
+    if proposal.version < DLMS_VERSION:
+        raise _initiate_error(_VERSION_TOO_LOW)
+    if 0 < proposal.max_pdu < SMALLEST_PDU:
+        raise _initiate_error(_PDU_TOO_SHORT)
+    common = proposal.conformance & terms.conformance
+    if not common:
+        raise _initiate_error(_INCOMPATIBLE_CONFORMANCE)
+    return InitiateResponse(conformance=common, max_pdu=terms.max_pdu)
+
+
+def _initiate_error(value: int) -> _Denied:
+    error = ConfirmedServiceError(
+        service=ConfirmedService.INITIATE_ERROR, error_type=ServiceErrorType.INITIATE, value=value
+    )
+    return _Denied(Denial(), error.encode())
+
+
+def _dedicated(key: bytes, terms: Terms) -> SecuritySuite0:
+    """Return the suite with the dedicated key in the place of the encryption key."""
+    if len(key) != 16 or terms.ciphering is None:
+        raise _initiate_error(_OTHER)
+    return SecuritySuite0(Keys(encryption_key=key, authentication_key=terms.ciphering.authentication_key))
