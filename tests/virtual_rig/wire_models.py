@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from virtual_rig.wire import HostLine, Scheduler
 
+REPORT = b"<InstantaneousDemand><Demand>0x0004D2</Demand></InstantaneousDemand>\r\n"
+
 
 class Recorder:
     """Keeps what it hears: ``(time, event, data)``."""
@@ -68,5 +70,5 @@ class Reporter(Recorder):
 
     def _report(self, line: HostLine) -> None:
         self.reports += 1
-        line.send(b"<InstantaneousDemand><Demand>0x0004D2</Demand></InstantaneousDemand>\r\n")
+        line.send(REPORT)
         self.rig.call_later(self.period_s, self._report, line)
