@@ -179,6 +179,14 @@ class DlmsMeter(Meter, Protocol):
         """Return the objects the profile lists, with each client's rights."""
         ...
 
+    def default_client(self) -> str:
+        """Return the client that serves where a plan names none."""
+        ...
+
+    def default_link(self) -> str:
+        """Return the link that serves where a plan names none."""
+        ...
+
     def mechanism_of(self, client: str = "") -> str:
         """Return how ``client`` (or the default client) proves itself: none, lls, hls-gmac, pre-established."""
         ...
@@ -232,8 +240,8 @@ class DlmsMeter(Meter, Protocol):
     def set(
         self,
         object: str,
-        attribute: str,
         value: object,
+        attribute: str = "value",
         association: str = "",
         confirmed: bool = True,
         flaw: str = "",

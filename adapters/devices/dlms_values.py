@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from adapters.errors import BenchError, ProtocolError
+from adapters.errors import BenchError, ProtocolError, RemoteProtocolError
 from adapters.profiles.model import CosemObject, Profile, obis_octets, obis_text
 from adapters.protocols.dlms import data as typed
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.enums import DataType
 from adapters.protocols.dlms.interface_classes import InterfaceClass, interface_class
+from adapters.protocols.dlms.units import unit_symbol
+from adapters.roles import AttributeValue, ListedObject, ObjectList, RegisterReading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +170,115 @@ def _octets_of(value: object) -> bytes:
         return value
     text = str(value)
     return bytes.fromhex(text[4:]) if text.startswith("hex:") else text.encode("utf-8")
+
+
+def argument(value: object, *, what: str) -> Data:
+    """Return a method's argument: a plain number as ``integer`` or, where that is too small, ``long`` and so on.
+
+    Text is an octet string; ``type:value`` names the type, e.g. ``long:30``. None is integer 0, which is what
+    the methods without a parameter take.
+    """
+    if value is None:
+        return typed.integer(0)
+    text = str(value)
+    name, colon, rest = text.partition(":")
+    if colon and name != "hex" and name.replace("-", "").isalnum():
+        return typed_value(name, rest, what=what)
+    try:
+        number = int(text)
+    except ValueError:
+        return typed_value("octet-string", value, what=what)
+    for tag in (DataType.INTEGER, DataType.LONG, DataType.DOUBLE_LONG):
+        low, high = INTEGER_RANGES[tag]
+        if low <= number <= high:
+            return Data(tag, number)
+    return typed_value("long64", number, what=what)
+
+
+def attribute_value(target: Target, attribute: str, number: int, data: Data) -> AttributeValue:
+    """Return an answered GET as the role's value; logical names and clock times in the field's notation."""
+    value: object
+    try:
+        if number == 1:
+            value = obis_text(data.octets())
+        elif target.class_id == 8 and number == 2:
+            value = str(CosemDateTime.from_octets(data.octets()))
+        else:
+            value = plain(data)
+    except ValueError:
+        value = plain(data)
+    return AttributeValue(object=target.name, attribute=attribute, value=value, type=data.tag.label)
+
+
+def register_reading(name: str, value: Data, scaler_unit: Data) -> RegisterReading:
+    """Return a register's reading from its attributes 2 and 3.
+
+    Raises RemoteProtocolError where they are not what the class says they are.
+    """
+    parts = scaler_unit.items()
+    if len(parts) != 2:
+        raise RemoteProtocolError(f"scaler_unit of {name} has {len(parts)} parts, not 2", clause="class 3")
+    scaler = parts[0].integer()
+    raw = value.plain()
+    if isinstance(raw, float):
+        scaled = Decimal(str(raw)).scaleb(scaler)
+    elif isinstance(raw, int) and not isinstance(raw, bool):
+        scaled = Decimal(raw).scaleb(scaler)
+    else:
+        raise RemoteProtocolError(f"value of {name} is {value.tag.label}, not a number", clause="class 3")
+    return RegisterReading(
+        name=name, value=scaled, unit=unit_symbol(parts[1].integer()), raw=int(raw), scaler=scaler
+    )
+
+
+def object_list(data: Data, profile: Profile) -> ObjectList:
+    """Return the object list attribute as rows.
+
+    Raises RemoteProtocolError where the attribute does not have the shape of class 15, attribute 2.
+    """
+    names = {(entry.class_id, entry.obis): entry.name for entry in profile.objects}
+    rows: list[ListedObject] = []
+    for element in data.items():
+        parts = element.items()
+        if len(parts) != 4:
+            raise RemoteProtocolError(f"an object list element has {len(parts)} parts, not 4", clause="class 15")
+        class_id, version = parts[0].integer(), parts[1].integer()
+        octets = parts[2].octets()
+        if len(octets) != 6:
+            raise RemoteProtocolError(f"a logical name has {len(octets)} octets, not 6", data=octets)
+        rights = parts[3].items()
+        readable, writable = _rights(rights[0]) if rights else ((), ())
+        obis = obis_text(octets)
+        rows.append(
+            ListedObject(
+                logical_name=obis,
+                class_id=class_id,
+                version=version,
+                readable=readable,
+                writable=writable,
+                name=names.get((class_id, obis), ""),
+            )
+        )
+    return ObjectList(count=len(rows), objects=tuple(rows))
+
+
+def _rights(attributes: Data) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return (readable, writable) attribute numbers of one object's access rights.
+
+    Association LN versions 0 to 2 give an enum (1 read, 2 write, 3 both; 4 to 6 the same, authenticated);
+    version 3 gives bits (0x01 read, 0x02 write) in the same place with larger numbers.
+    """
+    readable: list[int] = []
+    writable: list[int] = []
+    for right in attributes.items():
+        parts = right.items()
+        number, mode = parts[0].integer(), parts[1].integer()
+        bits = {4: 1, 5: 2, 6: 3}.get(mode, mode & 3)
+        if bits & 1:
+            readable.append(number)
+        if bits & 2:
+            writable.append(number)
+    return tuple(readable), tuple(writable)
 
 
 def clock_time(value: Data) -> tuple[datetime, str]:

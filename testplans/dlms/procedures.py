@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from adapters.errors import NotPermitted, Refused
 from adapters.profiles.model import CosemObject
-from adapters.roles import DlmsMeter, PowerSource, ServiceDone
+from adapters.roles import AssociationOpened, AttributeValue, DlmsMeter, PowerSource, ServiceDone
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
@@ -68,7 +68,7 @@ def _requests(
     yield "GET", "r" in rights, reason
     if entry.harmless_write:
         value = present if present is not None else _harmless_value(entry)
-        yield "SET", "w" in rights, _refusal(meter.set, entry.name, "value", value, association)
+        yield "SET", "w" in rights, _refusal(meter.set, entry.name, value, "value", association)
     for number in entry.harmless_methods:
         yield "ACTION", "x" in rights, _refusal(meter.action, entry.name, str(number), 0, association)
 
@@ -115,7 +115,7 @@ def prove_preestablished_write(
         done = _unconfirmed_write(run, meter, link, object, fresh)
         found = meter.get(object, association=witness).value
     finally:
-        meter.set(object, "value", before, association=witness)
+        meter.set(object, before, association=witness)
     return UnconfirmedEffect(
         answered=_yes(done.acknowledged), stored=_yes(found == fresh), found=str(found)
     )
@@ -130,7 +130,7 @@ def _unconfirmed_write(run: Steps, meter: DlmsMeter, link: str, name: str, value
     with run.step("unconfirmed SET by the pre-established client", link=link, object=name, value=value):
         try:
             meter.associate("pre-established", link, "pre-established")
-            return meter.set(name, "value", value, association="pre-established", confirmed=False)
+            return meter.set(name, value, association="pre-established", confirmed=False)
         except Refused as refusal:  # an answer where none belongs, or a link that turns the client away
             return ServiceDone(
                 service="set", object=name, acknowledged=refusal.reason not in TURNED_AWAY, value=str(refusal)
@@ -171,7 +171,7 @@ def prove_preestablished_action(
 
     ``counter`` counts writes to ``counted``, so the witness first makes it count by writing back what is there.
     """
-    meter.set(counted, "value", meter.get(counted, association=witness).value, association=witness)
+    meter.set(counted, meter.get(counted, association=witness).value, association=witness)
     before = _count(meter, counter, witness)
     answered = _unconfirmed_action(run, meter, link, counter)
     after = _count(meter, counter, witness)
@@ -241,7 +241,7 @@ def restore_value(run: Steps, *, meter: DlmsMeter, link: str, object: str, value
     meter.release_all()
     meter.associate("management", link, "restore")
     try:
-        return meter.set(object, "value", value, association="restore")
+        return meter.set(object, value, association="restore")
     finally:
         meter.release("restore")
 
@@ -320,6 +320,7 @@ def register_energy(
     duration: Duration,
     phases: int = 3,
     readings: int = 6,
+    keep_alive: Duration = 60.0,
 ) -> EnergyRegistered:
     """Apply a load point for ``duration`` and compare the register's gain with the energy applied."""
     with run.step("load point on", voltage_v=voltage_v, current_a=current_a, power_factor=power_factor):
@@ -328,7 +329,7 @@ def register_energy(
     first = meter.read_register(register, association=association).value
     reading = first
     for _ in range(readings):
-        run.clock.sleep_s(duration / readings)
+        _stay_associated(run, meter, association, duration / readings, keep_alive)
         reading = meter.read_register(register, association=association).value
         run.measure(f"{register} gained", reading - first, "Wh")
     elapsed_s = Decimal(str(run.clock.monotonic_s() - start_s))
@@ -345,6 +346,45 @@ def register_energy(
 
 
 @dataclass(frozen=True, kw_only=True)
+class NoLoad:
+    """What a register gained under voltage alone."""
+
+    gained_wh: Decimal
+
+
+@procedure("no_load", hurts=("energise",))
+def no_load(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    source: PowerSource,
+    register: str,
+    association: str,
+    voltage_v: Decimal,
+    duration: Duration,
+    keep_alive: Duration = 60.0,
+) -> NoLoad:
+    """Apply voltage without current for ``duration``; the register must stand still."""
+    source.apply(voltage_v, Decimal(0), Decimal(1))
+    before = meter.read_register(register, association=association).value
+    _stay_associated(run, meter, association, duration, keep_alive)
+    return NoLoad(gained_wh=meter.read_register(register, association=association).value - before)
+
+
+@procedure("leave_supply_connected", hurts=("disconnect",))
+def leave_supply_connected(run: Steps, *, meter: DlmsMeter, link: str = "") -> ServiceDone:
+    """Close the supply switch again, through whatever association can be had."""
+    meter.release_all()
+    meter.associate("management", link, "clean-up")
+    try:
+        if meter.get("disconnect_control", "control_state", "clean-up").value != 1:
+            return meter.reconnect_supply("clean-up")
+        return ServiceDone(service="reconnect", object="disconnect_control", acknowledged=True)
+    finally:
+        meter.release("clean-up")
+
+
+@dataclass(frozen=True, kw_only=True)
 class DriftMeasured:
     """How a meter's clock ran beside ours. ``drift_s_per_day`` is positive where the meter's runs fast."""
 
@@ -355,17 +395,24 @@ class DriftMeasured:
 
 @procedure("measure_drift")
 def measure_drift(
-    run: Steps, *, meter: DlmsMeter, association: str, duration: Duration, readings: int = 8
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    association: str,
+    duration: Duration,
+    readings: int = 8,
+    keep_alive: Duration = 60.0,
 ) -> DriftMeasured:
     """Compare the meter's clock with ours ``readings`` times over ``duration``; fit a straight line.
 
     The clock object counts whole seconds or hundredths; a fit over several readings halves that coarseness.
+    A meter ends an association that is silent too long, so the clock is also read every ``keep_alive``.
     """
     points: list[tuple[float, float]] = []
     start_s = run.clock.monotonic_s()
     for number in range(readings):
         if number:
-            run.clock.sleep_s(duration / (readings - 1))
+            _stay_associated(run, meter, association, duration / (readings - 1), keep_alive)
         reading = meter.read_clock(association=association)
         points.append((run.clock.monotonic_s() - start_s, reading.drift_s))
         run.measure("clock offset", _seconds(reading.drift_s), "s")
@@ -375,6 +422,16 @@ def measure_drift(
         drift_s_per_day=_seconds(slope * 86400),
         observed_s=_seconds(points[-1][0]),
     )
+
+
+def _stay_associated(
+    run: Steps, meter: DlmsMeter, association: str, duration_s: float, keep_alive_s: float
+) -> None:
+    end_s = run.clock.monotonic_s() + duration_s
+    while (left_s := end_s - run.clock.monotonic_s()) > 0:
+        run.clock.sleep_s(min(left_s, keep_alive_s))
+        if left_s > keep_alive_s:
+            meter.read_clock(association=association)
 
 
 def _slope(points: list[tuple[float, float]]) -> float:
@@ -495,6 +552,63 @@ def _answers(meter: DlmsMeter, association: str) -> bool:
         return bool(meter.get("logical_device_name", association=association).value)
     except Refused:
         return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileChecked:
+    """How a meter answered for the objects its profile lists."""
+
+    objects: int
+    surprises: int
+
+
+@procedure("check_profile")
+def check_profile(run: Steps, *, meter: DlmsMeter, client: str = "", association: str = "") -> ProfileChecked:
+    """Read attribute 2 of every object of the profile that the client may read; compare unit and scaler too."""
+    name = client or meter.default_client()
+    surprises: list[str] = []
+    count = 0
+    for entry in meter.profile_objects():
+        if "r" not in entry.access.get(name, ""):
+            continue
+        count += 1
+        try:
+            if entry.class_id in (3, 4):
+                reading = meter.read_register(entry.name, association=association)
+                if reading.unit != entry.unit or reading.scaler != entry.scaler:
+                    surprises.append(
+                        f"{entry.name} has scaler {reading.scaler} and unit {reading.unit or 'none'},"
+                        f" not {entry.scaler} and {entry.unit or 'none'}"
+                    )
+            else:
+                meter.get(entry.name, "2", association)
+        except Refused as refusal:
+            surprises.append(f"{entry.name}: {refusal}")
+    run.check("profile and meter agree", expected="no surprise", actual="; ".join(surprises[:5]) or "no surprise")
+    return ProfileChecked(objects=count, surprises=len(surprises))
+
+
+@procedure("associate_wrongly")
+def associate_wrongly(
+    run: Steps, *, meter: DlmsMeter, client: str = "", link: str = ""
+) -> AssociationOpened:
+    """Try once to open an association with a wrong password or key, whichever the client uses."""
+    flaw = "wrong-password" if meter.mechanism_of(client) == "lls" else "wrong-key"
+    opened = meter.associate(client, link, "wrong", flaw=flaw)
+    meter.release("wrong")
+    return opened
+
+
+@procedure("read_without_association")
+def read_without_association(
+    run: Steps, *, meter: DlmsMeter, client: str = "", link: str = ""
+) -> AttributeValue:
+    """Ask for the current association object before any association is open."""
+    answer = meter.request_without_association(
+        "get", client or meter.default_client(), link or meter.default_link(), "15/0-0:40.0.0.255", "1"
+    )
+    assert isinstance(answer, AttributeValue)
+    return answer
 
 
 @procedure("needs_secret")
