@@ -22,7 +22,6 @@ from adapters.protocols.dlms import apdu_action, apdu_get, apdu_other, apdu_set,
 from adapters.protocols.dlms.acse import Rlrq, decode_aare, decode_rlre
 from adapters.protocols.dlms.apdu_common import SelectiveAccess
 from adapters.protocols.dlms.apdu_get import GetRequestNext, GetResponseNormal, GetResponseWithDatablock
-from adapters.protocols.dlms.apdu_initiate import InitiateRequest
 from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
 from adapters.protocols.dlms.client_events import (
     ActionAnswered,
@@ -124,9 +123,8 @@ class ClientAssociation:
         """Return the RLRQ; in a ciphered association it carries a ciphered InitiateRequest."""
         after = next_state(Role.CLIENT, self.state, Event.RLRQ)
         information = b""
-        if self.settings.ciphered and self.channel is not None:
-            initiate = InitiateRequest(conformance=self.settings.conformance, max_pdu=self.settings.max_pdu)
-            information = self.channel.protect(initiate.encode(), general=False)
+        if self.settings.ciphered and self.settings.protect_release and self.channel is not None:
+            information = self.channel.protect(self._handshake.initiate_request(), general=False)
         self.state = after
         return Rlrq(reason=ReleaseReason.NORMAL, user_information=information).encode()
 
@@ -360,11 +358,10 @@ class ClientAssociation:
         # Asked first, so that an AARE nobody waits for cannot move an invocation counter.
         next_state(Role.CLIENT, self.state, Event.AARE_ACCEPTED)
         aare = decode_aare(apdu, Work(self.budget, len(apdu)))
-        invoke = self._next_invoke(True)
-        event, told = self._handshake.answered(aare, invoke)
+        event, told = self._handshake.answered(aare, lambda: self._next_invoke(True))
         after = next_state(Role.CLIENT, self.state, event)
         if event is Event.AARE_HLS:
-            self._pending = invoke & 0x0F
+            self._pending = self._invoke_id
             after = next_state(Role.CLIENT, after, Event.HLS_PROOF)
         self.state = after
         return told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import apdu_initiate, apdu_other
 from adapters.protocols.dlms.acse import Aare, Aarq
@@ -33,6 +35,7 @@ from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
     CounterReplayed,
     DecipheringFailed,
+    Keys,
     SecurityMissing,
     SecuritySuite0,
 )
@@ -95,6 +98,13 @@ class Handshake:
         self.negotiated, self.server_challenge = None, b""
         return aarq
 
+    def initiate_request(self) -> bytes:
+        """Return the InitiateRequest, unciphered; the RLRQ of a ciphered association repeats it."""
+        settings = self.settings
+        return InitiateRequest(
+            conformance=settings.conformance, max_pdu=settings.max_pdu, dedicated_key=settings.dedicated_key
+        ).encode()
+
     def _check_flaw(self, spoil: Spoil | None) -> None:
         settings = self.settings
         if spoil is Spoil.WRONG_PASSWORD and settings.mechanism is not MechanismId.LLS:
@@ -109,9 +119,7 @@ class Handshake:
 
     def _initiate(self, spoil: Spoil | None) -> bytes:
         settings = self.settings
-        request = InitiateRequest(
-            conformance=settings.conformance, max_pdu=settings.max_pdu, dedicated_key=settings.dedicated_key
-        ).encode()
+        request = self.initiate_request()
         if not settings.ciphered or self.channel is None:
             return request
         if spoil in CIPHERING_FLAWS:
@@ -120,11 +128,14 @@ class Handshake:
             return protect_spoiled(self.channel, settings.keys, request, spoil, general=False)
         return self.channel.protect(request, general=False)
 
-    def answered(self, aare: Aare, invoke: int) -> tuple[Event, ClientEvent]:
-        """Judge the AARE; ``invoke`` is the invoke octet for the proof that may be due.
+    def answered(self, aare: Aare, next_invoke: Callable[[], int]) -> tuple[Event, ClientEvent]:
+        """Judge the AARE; ``next_invoke`` gives the invoke octet for the proof that may be due.
 
         Raises RemoteProtocolError for an AARE that contradicts itself or what was asked for.
         """
+        title = aare.responding_ap_title or self.settings.server_system_title
+        if self.channel is not None and title:
+            self.channel.peer_title = title
         if aare.result is not AssociationResult.ACCEPTED:
             return Event.AARE_REJECTED, AssociationRejected(
                 result=aare.result,
@@ -136,9 +147,6 @@ class Handshake:
             raise RemoteProtocolError(
                 f"the server answers in context {aare.context.label} to another one asked for"
             )
-        title = aare.responding_ap_title or self.settings.server_system_title
-        if self.channel is not None and title:
-            self.channel.peer_title = title
         initiate = self._initiate_response(aare.user_information)
         negotiated = Negotiated(
             conformance=initiate.conformance,
@@ -166,12 +174,17 @@ class Handshake:
         if not title:
             raise RemoteProtocolError("the AARE carries no system title, so no proof can be checked")
         self.negotiated, self.server_challenge = negotiated, challenge
-        return Event.AARE_HLS, HlsChallenge(reply=self._proof(invoke), negotiated=negotiated)
+        return Event.AARE_HLS, HlsChallenge(reply=self._proof(next_invoke()), negotiated=negotiated)
 
     def _initiate_error(self, information: bytes) -> ConfirmedServiceError | None:
         # A refusal counts as one whatever decorates it; the error is told where it can be read.
-        if information[:1] == b"\x0e":
-            return apdu_other.decode_confirmed_service_error(information, Work(DEFAULT, len(information)))
+        try:
+            if information[:1] == b"\x2e" and self.channel is not None and self.channel.peer_title:
+                information = self.channel.unprotect(information).apdu
+            if information[:1] == b"\x0e":
+                return apdu_other.decode_confirmed_service_error(information, Work(DEFAULT, len(information)))
+        except RemoteProtocolError:
+            return None
         return None
 
     def _initiate_response(self, information: bytes) -> InitiateResponse:
@@ -230,9 +243,11 @@ class Handshake:
     def _use_dedicated_key(self) -> None:
         settings, channel = self.settings, self.channel
         if settings.ciphered and channel is not None and settings.dedicated_key and settings.keys:
-            channel.dedicated = SecuritySuite0(
-                type(settings.keys)(
-                    encryption_key=settings.dedicated_key,
-                    authentication_key=settings.keys.authentication_key,
+            channel.use_dedicated(
+                SecuritySuite0(
+                    Keys(
+                        encryption_key=settings.dedicated_key,
+                        authentication_key=settings.keys.authentication_key,
+                    )
                 )
             )

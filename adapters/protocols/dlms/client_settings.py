@@ -32,6 +32,8 @@ class ClientSettings:
     ``control`` is the protection applied and demanded, ``general`` chooses general-glo-ciphering,
     ``dedicated_key`` is proposed in the AARQ. ``invocation_counter`` is the next one to send,
     ``server_counter_minimum`` the lowest one accepted. ``max_pdu`` in octets, as offered to the server.
+    ``protect_release`` puts the ciphered InitiateRequest into the RLRQ of a ciphered association, as the
+    standard asks; a few meters want the bare RLRQ.
     """
 
     mechanism: MechanismId = MechanismId.NONE
@@ -49,6 +51,7 @@ class ClientSettings:
     max_pdu: int = 1024
     pre_established: bool = False
     user_id: int | None = None
+    protect_release: bool = True
 
     def __post_init__(self) -> None:
         needs_keys = self.ciphered or self.mechanism is MechanismId.HLS_GMAC

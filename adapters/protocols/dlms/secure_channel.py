@@ -52,8 +52,10 @@ class SecureChannel:
     once the association has one; ``peer_title`` may be set later, when an AARE has told it.
     """
 
-    __slots__ = ("control", "dedicated", "dedicated_received", "general", "own_title", "peer_title",
-                 "received", "send", "suite")  # fmt: skip
+    __slots__ = (
+        "control", "dedicated", "dedicated_received", "dedicated_send", "general", "own_title", "peer_title",
+        "received", "send", "suite",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -72,6 +74,24 @@ class SecureChannel:
         self.received = CounterWindow() if received is None else received
         self.control, self.general, self.dedicated = int(control), general, dedicated
         self.dedicated_received = CounterWindow()
+        self.dedicated_send = InvocationCounter(1)
+
+    def use_dedicated(self, suite: Suite) -> None:
+        """Cipher services with a new dedicated key from now on; its counters start afresh."""
+        self.dedicated = suite
+        self.dedicated_received = CounterWindow()
+        self.dedicated_send = InvocationCounter(1)
+
+    def counter_for(self, apdu: bytes, general: bool | None = None) -> InvocationCounter:
+        """Return the counter ``apdu`` would be sent with: each key has its own."""
+        return self.dedicated_send if self._uses_dedicated(apdu[0], general) else self.send
+
+    def _uses_dedicated(self, tag: int, general: bool | None) -> bool:
+        if self.dedicated is None:
+            return False
+        if self.general if general is None else general:
+            return True
+        return tag in DEDICATED_TAG and tag > ApduTag.RLRE  # the initiate exchange stays with the global key
 
     def protect(
         self,
@@ -81,32 +101,30 @@ class SecureChannel:
         suite: Suite | None = None,
         general: bool | None = None,
     ) -> bytes:
-        """Return ``apdu`` ciphered, with the next invocation counter.
+        """Return ``apdu`` ciphered, with the next invocation counter of the key it is ciphered with.
 
         ``counter`` and ``suite`` override the channel's own, for those who want to send a wrong one.
         Raises LocalProtocolError for an APDU that has no ciphered form.
         """
-        if counter is None:
-            counter = self.send.take()
-        tag = apdu[0]
-        if self.general if general is None else general:
-            dedicated = self.dedicated is not None
-            chosen = suite or self.dedicated or self.suite
-            body = chosen.protect(apdu, self.own_title, counter, self.control)
-            head = b"\xdc" if dedicated else b"\xdb"
-            return head + b"\x08" + self.own_title + length_octets(len(body)) + body
-        if self.dedicated is None or tag not in DEDICATED_TAG or tag < 0x10:
-            body = (suite or self.suite).protect(apdu, self.own_title, counter, self.control)
-            ciphered = GLOBAL_TAG.get(tag)
+        general = self.general if general is None else general
+        if self.dedicated is None or not self._uses_dedicated(apdu[0], general):
+            suite, send, tags = suite or self.suite, self.send, GLOBAL_TAG
         else:
-            body = (suite or self.dedicated).protect(apdu, self.own_title, counter, self.control)
-            ciphered = DEDICATED_TAG.get(tag)
-        if ciphered is None:
-            raise LocalProtocolError(f"APDU {tag:02X} has no service-specific ciphering")
+            suite, send, tags = suite or self.dedicated, self.dedicated_send, DEDICATED_TAG
+        tag = tags.get(apdu[0])
+        if tag is None and not general:
+            raise LocalProtocolError(f"APDU {apdu[0]:02X} has no service-specific ciphering")
+        if counter is None:
+            counter = send.take()
+        body = suite.protect(apdu, self.own_title, counter, self.control)
+        if general:
+            head = b"\xdb" if tags is GLOBAL_TAG else b"\xdc"
+            return head + b"\x08" + self.own_title + length_octets(len(body)) + body
+        assert tag is not None
         size = len(body)
         if size < 0x80:
-            return bytes((ciphered, size)) + body
-        return bytes((ciphered,)) + length_octets(size) + body
+            return bytes((tag, size)) + body
+        return bytes((tag,)) + length_octets(size) + body
 
     def unprotect(self, apdu: bytes) -> Unprotected:
         """Verify a ciphered ``apdu`` and return what is in it; only then the counter moves.

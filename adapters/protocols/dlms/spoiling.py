@@ -77,6 +77,6 @@ def protect_spoiled(
             raise nothing_to_spoil(spoil, "an APDU without a tag")
         return flipped(channel.protect(apdu, general=general))
     if spoil in (Spoil.REPLAYED_COUNTER, Spoil.LOWER_COUNTER):
-        counter = old_counter(channel.send.next_value, spoil)
+        counter = old_counter(channel.counter_for(apdu, general).next_value, spoil)
         return channel.protect(apdu, counter=counter, general=general)
     raise nothing_to_spoil(spoil, "a ciphered APDU")
