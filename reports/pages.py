@@ -67,11 +67,8 @@ def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], 
     )
     open_cases = [result for result in results if result.verdict is not Verdict.passed]
     open_cases.sort(key=lambda result: -result.verdict)
-    attention = "".join(
-        f'<tr>{_badge(result.verdict)}<td><a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>'
-        f"{_bench(result)}<pre>{escape(_cut(result.message))}</pre></td></tr>"
-        for result in open_cases
-    )
+    attention = "".join(_case_row(result) for result in open_cases)
+    passed = "".join(_case_row(result) for result in results if result.verdict is Verdict.passed)
     fact_rows = "".join(f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in facts.items())
     matrix_link = f'<a href="{COVERAGE_PAGE}">Requirement matrix</a>' if matrix else ""
     ended = f"{len(results)} cases" if results else "no case has a result"
@@ -83,6 +80,7 @@ def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], 
         f'<a href="{REQUIREMENTS_PAGE}">Cases by requirement</a>{matrix_link}</nav>'
         f"<h2>Verdicts</h2><table>{rows}</table>"
         + (f"<h2>Not passed</h2><table>{attention}</table>" if attention else "")
+        + (f"<h2>Passed</h2><table>{passed}</table>" if passed else "")
         + (f'<h2>About the run</h2><table class="facts">{fact_rows}</table>' if fact_rows else "")
         + "<footer>Made by MeterBench; the case pages by Allure Report 3. "
         "This folder needs no network and no server.</footer>",
@@ -154,6 +152,14 @@ def _badge(verdict: Verdict | None) -> str:
     if verdict is None:
         return '<td class="v none"><span>not checked</span></td>'
     return f'<td class="v {verdict}"><span>{verdict.word}</span></td>'
+
+
+def _case_row(result: Result) -> str:
+    message = f"<pre>{escape(_cut(result.message))}</pre>" if result.message else ""
+    return (
+        f'<tr>{_badge(result.verdict)}<td><a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>'
+        f"{_bench(result)}{message}</td></tr>"
+    )
 
 
 def _bench(result: Result) -> str:
