@@ -60,8 +60,7 @@ _EXPECT: dict[str, Any] = {
             "properties": {
                 "refused": {
                     "description": "the device must say no: any, a reason, or a list of reasons",
-                    "type": ["string", "array"],
-                    "items": {"type": "string"},
+                    **_CONDITION,
                 },
             },
             "additionalProperties": _CONDITION,
