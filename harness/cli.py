@@ -6,12 +6,17 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
-import click
 import typer
 
 from adapters.errors import BenchError, ConfigError, LabError
 
-EXIT_BENCH, EXIT_USAGE = 3, 4
+EXIT_ABORTED, EXIT_BENCH, EXIT_USAGE = 2, 3, 4
+
+# Typer ships a click of its own, or uses the installed one, depending on its release; the root of what
+# either raises for a wrong command line is found from what Typer makes public.
+_UsageError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 
 
 def make_app() -> typer.Typer:
@@ -41,18 +46,15 @@ def run(arguments: list[str]) -> int:
     """Run a command and return its exit code: 4 for a wrong file or usage, 3 for a broken bench."""
     try:
         result = make_app()(arguments, prog_name="meterbench", standalone_mode=False)
-    except click.exceptions.Abort:
-        return _say("aborted", 2)
-    except click.exceptions.NoArgsIsHelpError as error:
-        return _say(error.format_message(), EXIT_USAGE)
-    except click.ClickException as error:
-        return _say(f"meterbench: {error.format_message()}", EXIT_USAGE)
+    except _UsageError as error:
+        message = getattr(error, "format_message", error.__str__)()
+        return _say(f"meterbench: {message}", EXIT_USAGE) if message else EXIT_USAGE
     except ConfigError as error:
         return _say(str(error), EXIT_USAGE)
     except (BenchError, LabError) as error:
         return _say(f"meterbench: {error}", EXIT_BENCH)
-    except KeyboardInterrupt:
-        return _say("aborted", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _say("aborted", EXIT_ABORTED)
     except BrokenPipeError:
         return 0
     return result if isinstance(result, int) else 0

@@ -106,7 +106,7 @@ class PlanItem(pytest.Item):
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: object = None) -> str | TerminalRepr:
         """Return the message alone: the frames of pytest and the runner tell a lab nothing."""
         if isinstance(excinfo.value, CaseEnded):
-            return f"{self.case.location}\n{excinfo.value}"
+            return f"{excinfo.value}\n{self.case.location}"
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

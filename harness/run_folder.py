@@ -112,7 +112,8 @@ class Evidence:
         if self._folder is None:
             return Attachment(name=name, mime=mime, data=data)
         extension = EXTENSIONS.get(mime, "bin")
-        path = self._folder / f"{self._prefix}{next(self._numbers):04d}-{slug(name)[:60]}.{extension}"
+        stem = slug(name.removesuffix(f".{extension}"))[:60]
+        path = self._folder / f"{self._prefix}{next(self._numbers):04d}-{stem}.{extension}"
         try:
             path.write_bytes(data)
         except OSError as error:

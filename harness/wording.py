@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 
 from adapters.errors import DeviceSilent, LabError, Refused, TransportError
+from harness.verdicts import Aborted, CheckFailed, Inconclusive, NotAllowed
 
 
 def said(value: object) -> str:
@@ -39,7 +40,7 @@ def said(value: object) -> str:
 def error_text(error: BaseException) -> str:
     """Return one line about an error: its kind where that says something, its message, the octets it kept."""
     message = str(error).strip() or type(error).__name__
-    if isinstance(error, Refused | DeviceSilent):
+    if isinstance(error, Refused | DeviceSilent | CheckFailed | Inconclusive | NotAllowed | Aborted):
         return message
     if isinstance(error, TransportError):
         kept = f"; received before: {said(error.received)}" if error.received else ""

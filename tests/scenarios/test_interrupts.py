@@ -1,0 +1,245 @@
+"""A run is killed, terminated or interrupted at seeded moments; afterwards every report tells the truth.
+
+The moment is a number of journal lines, so it falls into the same part of the run on a slow machine and on a
+fast one; where exactly inside a step the signal strikes is up to the operating system.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from adapters.clock import WallClock
+from harness.journal import read_events
+from harness.run_record import RunRecord, read_run
+from harness.verdicts import Verdict
+
+ROOT = Path(__file__).parents[2]
+CASES, STEPS = 8, 12
+LINES = CASES * (2 + STEPS * 3) + 2
+PLAN = """\
+plan: long
+title: Long enough to be interrupted
+source: none
+bench: fake
+needs: {meter: meter, source: power_source}
+cases:
+"""
+CONFTEST = """\
+import sys
+sys.path.insert(0, {root!r})
+from tests.harness.fake_bench import open_fake
+def pytest_configure(config):
+    config.meterbench_open_bench = open_fake
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lab:
+    """A folder with a plan in it, where runs are started as a user would."""
+
+    path: Path
+
+    def start(self, *arguments: str, program: str = "meterbench") -> subprocess.Popen[str]:
+        """Start a run in a process of its own."""
+        command = {
+            "meterbench": [sys.executable, "-m", "harness.cli", "run"],
+            "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        }[program]
+        return subprocess.Popen(
+            [*command, *(arguments or ("testplans",))],
+            cwd=self.path,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run_folder(self) -> Path:
+        """Return the only run there is."""
+        [path] = [path for path in (self.path / "runs").iterdir() if path.is_dir()]
+        return path
+
+    def wait_for_lines(self, count: int, process: subprocess.Popen[str]) -> None:
+        """Wait until the journal has ``count`` lines, or the run is over."""
+        clock = WallClock()
+
+        def reached() -> bool:
+            journals = list((self.path / "runs").glob("*/journal.ndjson"))
+            lines = journals[0].read_bytes().count(b"\n") if journals else 0
+            return lines >= count or process.poll() is not None
+
+        assert clock.wait_until(reached, 60, 0.001), "the run did not get that far"
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    """A folder with a plan of many short cases; every case ends with an ``always`` step."""
+    (tmp_path / "conftest.py").write_text(CONFTEST.format(root=str(ROOT)))
+    step = "      - {do: meter.read_register, with: {name: energy}, expect: {value: {at_least: 1}}}\n"
+    cases = "".join(
+        f"  - id: L-{number}\n    title: Case {number}\n    verifies: [DL-CLI-01]\n    steps:\n{step * STEPS}"
+        "    always:\n      - {do: meter.identify}\n"
+        for number in range(CASES)
+    )
+    (tmp_path / "testplans").mkdir()
+    (tmp_path / "testplans" / "long.yaml").write_text(PLAN + cases)
+    yield Lab(path=tmp_path)
+
+
+def allure_results(run: Path) -> list[dict[str, object]]:
+    """Return every Allure result of a run; each file must be whole."""
+    return [json.loads(path.read_text()) for path in (run / "allure-results").glob("*-result.json")]
+
+
+def label(result: dict[str, object], name: str) -> str:
+    """Return a label of an Allure result."""
+    labels = result["labels"]
+    assert isinstance(labels, list)
+    return next((entry["value"] for entry in labels if entry["name"] == name), "")
+
+
+def assert_truth(run: RunRecord) -> None:
+    """Assert that journal, Allure and JUnit agree on every case, and leave none out."""
+    path = run.path
+    results = {str(result["fullName"]).rpartition(":")[2]: result for result in allure_results(path)}
+    suite = ElementTree.parse(path / "junit.xml").getroot()
+    junit = {case.get("name"): case for case in suite.iter("testcase")}
+    planned = {case.key for case in run.planned}
+    assert planned == set(results)
+    assert planned == set(junit)
+    assert CASES == len(planned)
+    for record in run.cases:
+        result, case = results[record.key], junit[record.key]
+        assert record.verdict.name == label(result, "verdict")
+        if record.verdict is Verdict.passed:
+            assert "passed" == result["status"]
+            assert all(case.find(tag) is None for tag in ("failure", "error", "skipped"))
+        else:
+            assert Verdict.aborted is record.verdict
+            assert "broken" == result["status"]
+            assert str(result["statusDetails"]["message"]).startswith("ABORTED: ")  # type: ignore[index]
+            assert case.find("error") is not None
+    for planned_case in run.not_run:
+        assert "skipped" == results[planned_case.key]["status"]
+        assert junit[planned_case.key].find("skipped") is not None
+
+
+def ended_whole(path: Path) -> set[str]:
+    """Return the cases whose end the process itself wrote into its journal."""
+    events = list(read_events(path / "journal.ndjson"))
+    return {event["case"] for event in events if event["e"] == "case_ended" and not event.get("recovered")}
+
+
+def assert_resume_finishes(lab: Lab, before: RunRecord) -> None:
+    """Assert that ``--resume`` does what is left, once, and that the reports then show each case passed."""
+    process = lab.start("--resume", str(before.path))
+    output, _ = process.communicate(timeout=120)
+    after = read_run(before.path)
+    assert 0 == process.returncode, output
+    assert [Verdict.passed] * CASES == [record.verdict for record in after.cases]
+    kept = {record.key for record in before.cases if record.verdict is Verdict.passed}
+    again = [record.key for record in after.attempts]
+    assert all(1 == again.count(key) for key in kept)
+    assert not list((before.path / "allure-results").glob("notrun-*"))
+    junit = ElementTree.parse(before.path / "junit.xml").getroot()
+    assert ("8", "0", "0", "0") == tuple(junit.get(k) for k in ("tests", "failures", "errors", "skipped"))
+    newest: dict[str, dict[str, object]] = {}
+    for result in sorted(allure_results(before.path), key=lambda r: int(str(r["start"]))):
+        newest[str(result["historyId"])] = result
+    assert ["passed"] * CASES == [result["status"] for result in newest.values()]
+
+
+def killed(lab: Lab, line: int) -> RunRecord:
+    """Kill a run at a line of its journal, and return it as the next start completes it."""
+    from harness.recovery import recover_all
+
+    process = lab.start()
+    lab.wait_for_lines(line, process)
+    process.kill()
+    process.communicate(timeout=60)
+    path = lab.run_folder()
+    whole = ended_whole(path)
+    recover_all(lab.path / "runs")
+    run = read_run(path)
+    assert run.ended
+    assert whole == {record.key for record in run.cases if record.verdict is Verdict.passed}
+    return run
+
+
+def stopped(lab: Lab, number: signal.Signals, line: int, program: str = "meterbench") -> RunRecord:
+    """Send a signal to a run at a line of its journal, and return it as it ended by itself."""
+    process = lab.start(program=program)
+    lab.wait_for_lines(line, process)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert 2 == process.returncode, output
+    assert "Traceback" not in output
+    run = read_run(lab.run_folder())
+    assert run.ended
+    return run
+
+
+def assert_always_ran(run: RunRecord) -> None:
+    """Assert that every case that was begun ended with its ``always`` step."""
+    for record in run.cases:
+        if record.steps:
+            assert ("always", Verdict.passed) == (record.steps[-1].phase, record.steps[-1].verdict)
+
+
+def test_killed_run_is_completed_at_the_next_start_and_resumed(lab: Lab) -> None:
+    """After kill -9 the interrupted case is aborted everywhere, and the rest can be done."""
+    run = killed(lab, LINES // 2)
+    assert_truth(run)
+    assert 0 < len(run.not_run) < CASES
+    assert_resume_finishes(lab, run)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signalled_run_aborts_its_case_runs_always_and_is_complete(lab: Lab, number: signal.Signals) -> None:
+    """A signal ends the run with exit code 2 and complete reports."""
+    run = stopped(lab, number, LINES // 3)
+    assert_truth(run)
+    assert_always_ran(run)
+    aborted = [record for record in run.cases if record.verdict is Verdict.aborted]
+    assert len(aborted) <= 1
+    assert run.not_run
+    assert_resume_finishes(lab, run)
+
+
+def test_signalled_plain_pytest_tells_the_same_truth(lab: Lab) -> None:
+    """Plain pytest with the plug-in ends the same way; allure-pytest alone would show a pass."""
+    run = stopped(lab, signal.SIGINT, LINES // 3, program="pytest")
+    assert_truth(run)
+    assert_always_ran(run)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_campaign_of_seeded_moments_never_shows_an_interrupted_case_as_passed(lab: Lab, seed: int) -> None:
+    """kill -9, SIGTERM and SIGINT anywhere in a run: nothing interrupted reads as passed, resume finishes."""
+    dice = random.Random(seed)
+    line = dice.randrange(1, LINES)
+    kind = dice.choice([None, signal.SIGTERM, signal.SIGINT])
+    if kind is None:
+        run = killed(lab, line)
+    else:
+        process = lab.start()
+        lab.wait_for_lines(line, process)
+        process.send_signal(kind)
+        output, _ = process.communicate(timeout=60)
+        run = read_run(lab.run_folder())
+        assert process.returncode in (0, 2), output
+        assert (0 == process.returncode) == (not run.not_run and set(run.verdicts) == {Verdict.passed})
+        assert_always_ran(run)
+    assert_truth(run)
+    if run.not_run or set(run.verdicts) != {Verdict.passed}:
+        assert_resume_finishes(lab, run)
