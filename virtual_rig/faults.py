@@ -1,6 +1,6 @@
 """Faults of the wire, by name, so that a reviewer can spoil one thing and see who notices.
 
-    damage_byte=<link>:<n>   the n-th octet from the device (counted from 1) arrives with its lowest bit flipped
+    damage_byte=<link>:<n>   the n-th octet from the device (from 1 on) arrives with its lowest bit flipped
     silent=<link>[:<n>]      after n octets from the device (0: at once) nothing arrives any more
     drop=<link>:<n>          after n octets from the device it hangs up
 

@@ -173,15 +173,11 @@ class ClientAtLink:
         return Terms(
             mechanisms=frozenset(mechanisms),
             ciphered=frozenset({MechanismId.HLS_GMAC}) if rules.ciphered else frozenset(),
-            conformance=self._conformance(rules),
+            conformance=Conformance.from_labels(rules.conformance),
             max_pdu=rules.max_pdu,
             password=self.table.passwords.get(self.client, b"00000000"),
             ciphering=ciphering,
         )
-
-    def _conformance(self, rules: Client) -> Conformance:
-        offered = Conformance.from_labels(rules.conformance)
-        return offered | Conformance.SET if self._reading_writes() else offered
 
     def claim(self) -> Denial | None:
         """Take a place at this port: the parallel association policies."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from adapters.errors import LocalProtocolError
+from adapters.protocols.dlms.enums import ApduTag
 from adapters.protocols.dlms.link import NEED_DATA, ApduReceived, DownReason, LinkDown, LinkUp, ServerLink
 from adapters.protocols.dlms.server import ServerAssociation
 from virtual_rig.meters.associations import AssociationTable, PortState
@@ -100,12 +101,15 @@ class LinkSession:
             association = self._table.association(self._port, self.line, client)
             self._associations[client] = association
         answer = association.handle(event.apdu)
-        if answer is None or event.connectionless:
-            # What comes without a connection is answered by nobody, whatever it asked for.
+        if answer is None or (event.connectionless and answer[0] == ApduTag.EXCEPTION_RESPONSE):
+            # Without a connection nobody is polling for an answer: a refusal there is silence.
             self.link.no_reply(client, server)
             return
         try:
-            self.link.send_apdu(answer, client, server)
+            if event.connectionless:
+                self.link.send_unconfirmed(answer, client, server)
+            else:
+                self.link.send_apdu(answer, client, server)
         except LocalProtocolError:  # the link went down by the request itself, or the answer does not fit
             self.link.no_reply(client, server)
 

@@ -49,7 +49,7 @@ from adapters.protocols.dlms.enums import (
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import CounterReplayed, DecipheringFailed
 from adapters.protocols.dlms.server_get import LongGet, answer_get
-from adapters.protocols.dlms.server_open import Granted, Opening, open_association
+from adapters.protocols.dlms.server_open import Granted, Opening, counter_error, open_association
 from adapters.protocols.dlms.server_policy import SecurityEvent, ServerPolicy, Service
 from adapters.protocols.dlms.state import Event, Role, State, next_state
 
@@ -227,13 +227,7 @@ class ServerAssociation:
     def _security_refusal(self, error: RemoteProtocolError) -> bytes | None:
         if isinstance(error, CounterReplayed):
             self.policy.security_event(SecurityEvent.COUNTER_REPLAYED)
-            return self._exception(
-                ExceptionResponse(
-                    state=StateError.SERVICE_NOT_ALLOWED,
-                    service=ServiceError.INVOCATION_COUNTER_ERROR,
-                    invocation_counter=min(error.expected, 0xFFFF_FFFF),
-                )
-            )
+            return self._exception(counter_error(error.expected))
         if isinstance(error, DecipheringFailed):
             self.policy.security_event(SecurityEvent.DECIPHERING_FAILED)
             return self._exception(UNDECIPHERABLE)

@@ -13,7 +13,12 @@ from dataclasses import dataclass, field, replace
 from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms import apdu as apdus
 from adapters.protocols.dlms.acse import Aare, Aarq
-from adapters.protocols.dlms.apdu import ConfirmedServiceError, InitiateRequest, InitiateResponse
+from adapters.protocols.dlms.apdu import (
+    ConfirmedServiceError,
+    ExceptionResponse,
+    InitiateRequest,
+    InitiateResponse,
+)
 from adapters.protocols.dlms.enums import (
     AcseProviderDiagnostic,
     AcseUserDiagnostic,
@@ -23,10 +28,13 @@ from adapters.protocols.dlms.enums import (
     ConfirmedService,
     DiagnosticSource,
     MechanismId,
+    ServiceError,
     ServiceErrorType,
+    StateError,
 )
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
+    COUNTER_LIMIT,
     TITLE_OCTETS,
     CounterReplayed,
     DecipheringFailed,
@@ -68,22 +76,26 @@ class Granted:
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """The outcome of an AARQ, and what the last two passes of HLS need of it."""
+    """The outcome of an AARQ, and what the last two passes of HLS need of it.
+
+    ``answer`` is an AARE, or the exception-response that tells a client which invocation counter to use.
+    """
 
     request: Aarq = field(repr=False)
-    answer: Aare = field(repr=False)
+    answer: Aare | ExceptionResponse = field(repr=False)
     granted: Granted | None = None
     ciphering: Ciphering | None = None
 
     def encode(self) -> bytes:
-        """Return the AARE."""
+        """Return the answer."""
         return self.answer.encode()
 
     def check_proof(self, proof: bytes) -> None:
         """Check f(StoC), pass 3 of HLS. Raises DecipheringFailed or CounterReplayed."""
-        ciphering, challenge = self.ciphering, self.answer.authentication_value
-        if ciphering is None or challenge is None:
+        ciphering, answer = self.ciphering, self.answer
+        if ciphering is None or not isinstance(answer, Aare) or answer.authentication_value is None:
             raise DecipheringFailed("no keys for this client")
+        challenge = answer.authentication_value
         counter = ciphering.suite.check_proof(proof, challenge, self.request.calling_ap_title)
         # In a ciphered context the proof takes its counter before the APDU around it does.
         if self.granted is None or self.granted.channel is None:
@@ -95,6 +107,15 @@ class Opening:
         assert self.ciphering is not None, "an HLS opening has keys"
         challenge = self.request.authentication_value or b""
         return self.ciphering.suite.prove(challenge, system_title, self.ciphering.send.take())
+
+
+def counter_error(expected: int) -> ExceptionResponse:
+    """Return the refusal of an invocation counter used before; it tells the lowest one that is fresh."""
+    return ExceptionResponse(
+        state=StateError.SERVICE_NOT_ALLOWED,
+        service=ServiceError.INVOCATION_COUNTER_ERROR,
+        invocation_counter=min(expected, COUNTER_LIMIT),
+    )
 
 
 class _Denied(Exception):  # noqa: N818 -- never leaves this module
@@ -111,6 +132,9 @@ def open_association(request: Aarq | None, policy: ServerPolicy) -> Opening:
         return _grant(request, policy)
     except _Denied as denied:
         return _refusal(request, policy, denied)
+    except CounterReplayed as replayed:
+        policy.security_event(SecurityEvent.COUNTER_REPLAYED)
+        return Opening(request=request, answer=counter_error(replayed.expected))
 
 
 def _refusal(request: Aarq, policy: ServerPolicy, denied: _Denied) -> Opening:
@@ -221,10 +245,10 @@ def _initiate_request(request: Aarq, policy: ServerPolicy, channel: SecureChanne
                 raise RemoteProtocolError("an InitiateRequest in the clear within a ciphered context")
             information = channel.unprotect(information).apdu
         proposal = apdus.decode(information)
+    except CounterReplayed:
+        raise
     except RemoteProtocolError as error:
-        if isinstance(error, CounterReplayed):
-            policy.security_event(SecurityEvent.COUNTER_REPLAYED)
-        elif isinstance(error, DecipheringFailed):
+        if isinstance(error, DecipheringFailed):
             policy.security_event(SecurityEvent.DECIPHERING_FAILED)
         raise _initiate_error(_OTHER) from None
     if not isinstance(proposal, InitiateRequest):

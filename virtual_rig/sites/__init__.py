@@ -1,0 +1,1 @@
+"""Virtual sites that ship with the product, one YAML file each, found by ``--bench virtual:<name>``."""
