@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-MARKUP = """<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>"""
+MARKUP = """<img src=x onerror="document.title='owned';alert('owned')"><script>alert('owned')</script>"""
 OUTSIDE = "https://outside.example/"
 
 Row = dict[str, Any]
