@@ -6,11 +6,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from wire_models import REPORT, Echo, Reporter
 
 from adapters.base import Wire
 from adapters.errors import BenchError, ReadTimeout
 from adapters.transports.serial import SerialTransport
+from tests.virtual_rig.wire_models import REPORT, Echo, Reporter
 from virtual_rig.clock import Deadlock, VirtualClock
 from virtual_rig.servers.pty import PtyServer
 
@@ -20,8 +20,8 @@ def test_virtual_clock_starts_at_the_world_start_and_sleeps_exactly() -> None:
     clock = VirtualClock()
     clock.sleep_s(0.1)
     clock.sleep_s(86400 * 30)
-    assert 86400 * 30 + 0.1 == clock.monotonic_s()
-    assert datetime(2026, 1, 5, tzinfo=UTC) + timedelta(days=30, seconds=0.1) == clock.utc_now()
+    assert clock.monotonic_s() == 86400 * 30 + 0.1
+    assert clock.utc_now() == datetime(2026, 1, 5, tzinfo=UTC) + timedelta(days=30, seconds=0.1)
 
 
 def test_virtual_clock_ten_thousand_tenths_make_exactly_a_thousand_seconds() -> None:
@@ -108,9 +108,13 @@ def test_virtual_clock_harness_that_polls_without_time_is_a_deadlock(monkeypatch
     """Asking again and again with no time-out would never end in virtual time."""
     monkeypatch.setattr("virtual_rig.clock._SPINS_AT_ONE_INSTANT", 1000)
     clock = VirtualClock()
-    with pytest.raises(Deadlock, match="lets no time pass"):
+
+    def poll() -> None:
         while True:
             clock.sleep_s(0.0)
+
+    with pytest.raises(Deadlock, match="lets no time pass"):
+        poll()
 
 
 def test_virtual_clock_model_that_waits_on_the_clock_is_refused() -> None:
@@ -125,7 +129,7 @@ def test_virtual_clock_unknown_wire_is_a_bench_error_naming_what_there_is() -> N
     """Waiting in virtual time for something outside the rig would never end, so it is refused at once."""
     clock = VirtualClock()
     server = PtyServer("optical", Echo(clock), clock)
-    with pytest.raises(BenchError, match="not part of this virtual rig.*optical at /dev/"):
+    with pytest.raises(BenchError, match=r"not part of this virtual rig.*optical at /dev/"):
         clock.wire_opened(Wire(kind="tcp", near="127.0.0.1:1", far="127.0.0.1:2", fileno=lambda: 0))
     server.close()
 

@@ -8,11 +8,11 @@ import pytest
 import serial
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_models import Echo, Recorder
 
 from adapters.base import LineSettings
 from adapters.errors import BenchError, ConnectError
 from adapters.transports.serial import SerialTransport
+from tests.virtual_rig.wire_models import Echo, Recorder
 from virtual_rig.clock import VirtualClock
 from virtual_rig.realtime import RealtimeDriver
 from virtual_rig.servers.virt import VirtServer

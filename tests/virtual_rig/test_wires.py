@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from wire_models import Echo, Recorder, Reporter
 
 from adapters.base import LineSettings, SerialStream
 from adapters.errors import (
@@ -22,6 +21,7 @@ from adapters.errors import (
 from adapters.transports.serial import SerialTransport
 from adapters.transports.tcp import TcpTransport
 from adapters.transports.udp import UdpTransport
+from tests.virtual_rig.wire_models import Echo, Recorder, Reporter
 from virtual_rig.clock import VirtualClock
 from virtual_rig.servers.pty import PtyServer
 from virtual_rig.servers.tcp import TcpServer
@@ -51,6 +51,12 @@ def serve(kind: str, model: Any, rig: VirtualClock) -> tuple[Any, SerialStream]:
 def line_of(server: Any) -> Any:
     """Return the (only) line of a server."""
     return server.lines[0] if server.kind == "tcp" else server.line
+
+
+def read_all(port: SerialStream, received: bytearray, at_once: int = 100) -> None:
+    """Read into ``received`` until that raises."""
+    while True:
+        received += port.read(at_once, 5.0)
 
 
 def _conversation(kind: str, seed: int) -> str:
@@ -120,10 +126,9 @@ def test_wire_closed_by_the_device_at_every_offset_delivers_what_came_before(kin
         line = line_of(server)
         rig.call_later(1.0, line.send, frame[:offset])
         rig.call_later(1.0, line.close)
-        received = b""
+        received = bytearray()
         with pytest.raises(LinkLost):
-            while True:
-                received += port.read(7, 5.0)
+            read_all(port, received, 7)
         assert received == frame[:offset]
         assert rig.monotonic_s() == 1.0
         with pytest.raises(LinkLost):
@@ -172,8 +177,7 @@ def test_wire_write_of_a_megabyte_to_a_device_that_does_not_read_times_out(
     rig.sleep_s(0.0)
     line_of(server).stalled = True
     with pytest.raises(WriteTimeout, match=r"took \d+ of \d+ octets within 3 s"):
-        for _ in range(40):
-            port.write(bytes(1_000_000), 3.0)
+        port.write(bytes(40_000_000), 3.0)
     assert rig.monotonic_s() == 3.0
     port.close()
 
@@ -284,8 +288,7 @@ def test_wire_pty_shows_the_hosts_baud_rate_and_a_mismatch_garbles(rig: VirtualC
     assert server.line.host_settings == LineSettings(baud=9600)
     port.write(b"/?!\r\n" * 20, 1.0)
     with pytest.raises(ReadTimeout):
-        while port.read(100, 5.0):
-            pass
+        read_all(port, bytearray())
     assert b"/?!" not in model.heard[-1][2]
     port.close()
 

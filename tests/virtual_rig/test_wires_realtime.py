@@ -8,12 +8,12 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from wire_models import Echo, Recorder, Reporter
 
 from adapters.clock import WallClock
 from adapters.errors import ConnectError, LinkLost
 from adapters.transports.serial import SerialTransport
 from adapters.transports.tcp import TcpTransport
+from tests.virtual_rig.wire_models import Echo, Recorder, Reporter
 from virtual_rig.realtime import RealtimeDriver
 from virtual_rig.servers.pty import PtyServer
 from virtual_rig.servers.tcp import TcpServer
