@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from secrets import token_bytes
 from typing import Protocol, cast, runtime_checkable
 
 from adapters.base import ByteStream, Clock, Datagrams, SerialStream, Tap
@@ -79,6 +80,7 @@ class AdapterContext:
     open_link: Callable[[str], OpenedLink]
     open_datagrams: Callable[[str], Datagrams] | None = None
     permit: Callable[[str], None] = _nothing_is_permitted
+    random_octets: Callable[[int], bytes] = token_bytes  # seeded on a virtual bench, so that runs repeat
 
 
 @runtime_checkable

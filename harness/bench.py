@@ -7,15 +7,18 @@ them, each with its transcript, and secrets go to the scrubber before they go an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import entry_points
+from itertools import count
 from pathlib import Path
+from random import Random
+from secrets import token_bytes
 from typing import Any, Protocol, cast
 
 from adapters import registry
-from adapters.base import ByteStream, Clock, LineSettings, Parity, SerialStream, Tap
+from adapters.base import ByteStream, Clock, LineSettings, Parity, SerialStream
 from adapters.clock import WallClock
 from adapters.errors import BenchError, LabError, NotPermitted
 from adapters.registry import AdapterContext, OpenedLink, Secret
@@ -23,12 +26,14 @@ from adapters.transports.serial import SerialTransport
 from adapters.transports.tcp import TcpTransport
 from harness import secrets
 from harness.config.bench_file import BenchFile, load_bench
-from harness.evidence.wirelog import WireLog
+from harness.evidence.wirelog import Decode, WireLog
 from harness.scrub import Scrubber
 
 PROVIDERS = "meterbench.providers"
 IDENTITY_VALID_S = 60.0  # how long a serial number read back counts as "just read"
 CONNECT_TIMEOUT_S = 10.0
+DISSECTOR_PORTS = {"wrapper": 4059}
+"""The port a capture shows, whatever port a virtual device had: dissectors go by it."""
 
 
 class ProvidedBench(Protocol):
@@ -100,6 +105,7 @@ class LiveBench:
     virtual: bool
     modelled: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
+    busy_slots: dict[str, set[int]] = field(default_factory=dict)  # link -> transcripts in use
     _provided: ProvidedBench | None = None
     _verified_s: dict[str, float] = field(default_factory=dict)
 
@@ -110,12 +116,16 @@ class LiveBench:
         one the bench names; in both cases before anything was sent.
         """
         if kind not in self.allow:
-            raise NotPermitted(f"{kind} is not allowed on bench {self.name}: add it to 'allow' in {self.file}")
+            raise NotPermitted(
+                f"{kind} is not allowed on bench {self.name}: add it to 'allow' in {self.file}"
+            )
         expected = self.identity_expected.get(device, "")
         if not expected:
             if self.virtual:
                 return
-            raise BenchError(f"{self.file} gives no serial number for {device}: nothing that can hurt is sent")
+            raise BenchError(
+                f"{self.file} gives no serial number for {device}: nothing that can hurt is sent"
+            )
         now_s = self.clock.monotonic_s()
         if now_s - self._verified_s.get(device, -IDENTITY_VALID_S) < IDENTITY_VALID_S:
             return
@@ -172,7 +182,7 @@ def open_bench(
     if colon and (kind in known or not Path(bench).exists()):
         provided = provider(kind).open(site, seed=seed, broken=broken, faults=dict(faults or {}))
         try:
-            return _assembled(BenchFile.model_validate(provided.bench), bench, run_dir, scrub, provided)
+            return _assembled(BenchFile.model_validate(provided.bench), bench, run_dir, scrub, provided, seed)
         except BaseException:
             provided.close()
             raise
@@ -184,7 +194,7 @@ def open_bench(
         )  # fmt: skip
     if broken or faults:
         raise BenchError(f"{bench}: behaviours and wires of real devices cannot be broken from here")
-    return _assembled(described, bench, run_dir, scrub, None)
+    return _assembled(described, bench, run_dir, scrub, None, seed)
 
 
 def _assembled(
@@ -193,6 +203,7 @@ def _assembled(
     run_dir: Path | None,
     scrubber: Scrubber,
     provided: ProvidedBench | None,
+    seed: int,
 ) -> LiveBench:
     clock: Clock = provided.clock if provided is not None else WallClock()
     live = LiveBench(
@@ -223,7 +234,9 @@ def _assembled(
             scrubber.add(f"{name}.{label}", secret.reveal())
         made = registry.adapter(entry.adapter)
         if made.role != entry.role:
-            raise BenchError(f"{origin}: {name} has role {entry.role}, adapter {entry.adapter} serves {made.role}")
+            raise BenchError(
+                f"{origin}: {name} has role {entry.role}, adapter {entry.adapter} serves {made.role}"
+            )
         links = {link: options.options() for link, options in entry.all_links.items()}
         decoder = getattr(made, "transcript", None)
         live.devices[name] = made(
@@ -235,9 +248,15 @@ def _assembled(
                 secrets=fetched,
                 open_link=partial(_open_link, live, name, links, decoder, run_dir, scrubber),
                 permit=partial(live.permit, name),
+                random_octets=_randomness(name, seed if provided is not None else None),
             )
         )
     return live
+
+
+def _randomness(device: str, seed: int | None) -> Callable[[int], bytes]:
+    """Return where a device's challenges come from: the seed on a virtual bench, else the system."""
+    return token_bytes if seed is None else Random(f"{seed}/{device}/harness").randbytes
 
 
 def _profile(profile: str, origin: str) -> str:
@@ -247,9 +266,7 @@ def _profile(profile: str, origin: str) -> str:
     return profile
 
 
-def _secrets(
-    device: str, references: Mapping[str, str], provided: ProvidedBench | None
-) -> dict[str, Secret]:
+def _secrets(device: str, references: Mapping[str, str], provided: ProvidedBench | None) -> dict[str, Secret]:
     found = {name: secrets.fetch(f"{device}.{name}", text) for name, text in references.items()}
     if provided is not None:
         prefix = f"{device}."
@@ -263,7 +280,7 @@ def _open_link(
     live: LiveBench,
     device: str,
     links: Mapping[str, Mapping[str, str]],
-    decoder: Callable[[Mapping[str, str]], Callable[[str, bytes], Sequence[str]]] | None,
+    decoder: Callable[[Mapping[str, str]], Decode] | None,
     run_dir: Path | None,
     scrubber: Scrubber,
     link: str,
@@ -289,6 +306,67 @@ def _open_link(
         case other:
             raise BenchError(f"{device}.{link}: no stream transport {other!r}; there are serial and tcp")
     return OpenedLink(stream=stream, serial=serial, tap=tap, options=options)
+
+
+class _LinkTap:
+    """One connection's tap: its slot's transcript, given back when the connection closes.
+
+    Parallel connections over one link (sockets of an IP port) each write a transcript of their own;
+    connections one after the other share one.
+    """
+
+    def __init__(self, log: WireLog, busy: set[int], slot: int) -> None:
+        self._log, self._busy, self._slot = log, busy, slot
+        self.sent, self.received = log.sent, log.received
+
+    def note(self, text: str) -> None:
+        """Record an event of the link; ``closed`` frees the slot."""
+        self._log.note(text)
+        if text == "closed":
+            self._busy.discard(self._slot)
+
+
+class _NoTap:
+    """Where there is no run folder, nothing is recorded."""
+
+    def sent(self, data: bytes) -> None:
+        """Ignore."""
+
+    def received(self, data: bytes) -> None:
+        """Ignore."""
+
+    def note(self, text: str) -> None:
+        """Ignore."""
+
+
+def _tap(
+    live: LiveBench,
+    device: str,
+    link: str,
+    options: Mapping[str, str],
+    decoder: Callable[[Mapping[str, str]], Decode] | None,
+    run_dir: Path | None,
+    scrubber: Scrubber,
+) -> Tap:
+    if run_dir is None:
+        return _NoTap()
+    busy = live.busy_slots.setdefault(f"{device}-{link}", set())
+    slot = next(number for number in count(1) if number not in busy)
+    busy.add(slot)
+    name = f"{device}-{link}" + (f"-{slot}" if slot > 1 else "")
+    log = live.wire_logs.get(name)
+    if log is None:
+        is_tcp = options.get("transport") == "tcp"
+        log = live.wire_logs[name] = WireLog(
+            run_dir / "wire" / f"{name}.log",
+            clock=live.clock,
+            decode=decoder(options) if decoder is not None else None,
+            scrub=scrubber.octets,
+            scrub_text=scrubber.text,
+            pcap=run_dir / "wire" / f"{name}.pcap" if is_tcp else None,
+            tcp_port=DISSECTOR_PORTS.get(options.get("framing", ""), 4059) if is_tcp else 0,
+        )
+    return _LinkTap(log, busy, slot)
 
 
 def line_settings(options: Mapping[str, str]) -> LineSettings:

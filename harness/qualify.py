@@ -21,7 +21,6 @@ from harness.shipped import Claim
 from harness.verdicts import Verdict
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """How one case (with all its rows) took the broken behaviour."""
@@ -74,9 +73,7 @@ def qualify_one(behaviour: str, claims: Sequence[Claim], *, bench: str = "", see
     by_case: dict[tuple[str, str], list[Claim]] = {}
     for claim in claims:
         by_case.setdefault((claim.plan.name, claim.case.id), []).append(claim)
-    findings = tuple(
-        _finding(behaviour, rows, bench=bench, seed=seed) for rows in by_case.values()
-    )
+    findings = tuple(_finding(behaviour, rows, bench=bench, seed=seed) for rows in by_case.values())
     blind = [finding.case for finding in findings if not finding.noticed]
     return Qualification(
         behaviour=behaviour,
@@ -98,9 +95,7 @@ def _finding(behaviour: str, rows: Sequence[Claim], *, bench: str, seed: int) ->
             if record.verdict is not Verdict.passed:
                 verdict, message = record.verdict, record.message
             if record.verdict is Verdict.failed and behaviour in record.message:
-                return Finding(
-                    case=rows[0].case.id, noticed=True, verdict=str(verdict), message=message
-                )
+                return Finding(case=rows[0].case.id, noticed=True, verdict=str(verdict), message=message)
         return Finding(case=rows[0].case.id, noticed=False, verdict=str(verdict), message=message)
     finally:
         live.close()

@@ -25,7 +25,11 @@ def plan_files(folders: Iterable[Path] = ()) -> tuple[Path, ...]:
     roots = tuple(folders) or shipped_folders()
     found: list[Path] = []
     for root in roots:
-        found += [root] if root.is_file() else [path for path in sorted(root.rglob("*.yaml")) if is_plan(path, asked_for=False)]
+        found += (
+            [root]
+            if root.is_file()
+            else [path for path in sorted(root.rglob("*.yaml")) if is_plan(path, asked_for=False)]
+        )
     return tuple(found)
 
 

@@ -65,7 +65,7 @@ LDN_OBJECT = (1, bytes((0, 0, 42, 0, 0, 255)), 2)
 class Flaw(Enum):
     """What a plan may have spoiled on purpose, in the plan's words."""
 
-    wrong_password = "wrong-password"  # noqa: S105 -- the name of a flaw, not a password
+    wrong_password = "wrong-password"
     wrong_key = "wrong-key"
     wrong_challenge = "wrong-challenge"
     reflected_challenge = "reflected-challenge"
@@ -259,7 +259,9 @@ class OpenAssociation:
         if not confirmed or self._connectionless:
             event = self._unconfirmed(request)
             if event is None:
-                raise Refused("silence", "nothing came back, as is right for a service that asks for no answer")
+                raise Refused(
+                    "silence", "nothing came back, as is right for a service that asks for no answer"
+                )
         else:
             event = self._conversation(request)
         if isinstance(event, GetAnswered):
@@ -268,9 +270,7 @@ class OpenAssociation:
             return Outcome(answered=True, data=event.data)
         raise _unexpected(event, "GET")
 
-    def set(
-        self, target: Target, attribute: int, data: Data, confirmed: bool, flaw: Flaw | None
-    ) -> Outcome:
+    def set(self, target: Target, attribute: int, data: Data, confirmed: bool, flaw: Flaw | None) -> Outcome:
         """SET one attribute. Raises Refused with the data-access result's name."""
         request = self._application.set(
             target.class_id,

@@ -1,4 +1,4 @@
-"""Between the words of a plan and the typed data of DLMS: objects by name, values by type, results as text."""
+"""Between the words of a plan and the typed data of DLMS: objects by name, values by type, results."""
 
 from __future__ import annotations
 
@@ -44,14 +44,18 @@ class Target:
             return int(name)
         table = self.interface()
         if table is None:
-            raise BenchError(f"class {self.class_id} has no table here; give the attribute of {self.name} as a number")
+            raise BenchError(
+                f"class {self.class_id} has no table here; give the attribute of {self.name} as a number"
+            )
         try:
             return table.attribute_number(name)
         except KeyError:
             known = ", ".join(spec.name for spec in table.attributes.values())
             if name == "value":  # the plan's default: the attribute after the logical name
                 return 2
-            raise BenchError(f"{self.name} (class {self.class_id}) has no attribute {name!r}; it has {known}") from None
+            raise BenchError(
+                f"{self.name} (class {self.class_id}) has no attribute {name!r}; it has {known}"
+            ) from None
 
     def method(self, name: str) -> int:
         """Return the number of a method by name or number. Raises BenchError naming what exists."""
@@ -64,7 +68,9 @@ class Target:
             return table.method_number(name)
         except KeyError:
             known = ", ".join(spec.name for spec in table.methods.values()) if table else "no table here"
-            raise BenchError(f"{self.name} (class {self.class_id}) has no method {name!r}; it has {known}") from None
+            raise BenchError(
+                f"{self.name} (class {self.class_id}) has no method {name!r}; it has {known}"
+            ) from None
 
 
 def target(profile: Profile, name: str) -> Target:
@@ -173,7 +179,7 @@ def _octets_of(value: object) -> bytes:
 
 
 def argument(value: object, *, what: str) -> Data:
-    """Return a method's argument: a plain number as ``integer`` or, where that is too small, ``long`` and so on.
+    """Return a method's argument: a plain number as ``integer`` or, where that is too small, ``long`` ...
 
     Text is an octet string; ``type:value`` names the type, e.g. ``long:30``. None is integer 0, which is what
     the methods without a parameter take.
@@ -241,7 +247,9 @@ def object_list(data: Data, profile: Profile) -> ObjectList:
     for element in data.items():
         parts = element.items()
         if len(parts) != 4:
-            raise RemoteProtocolError(f"an object list element has {len(parts)} parts, not 4", clause="class 15")
+            raise RemoteProtocolError(
+                f"an object list element has {len(parts)} parts, not 4", clause="class 15"
+            )
         class_id, version = parts[0].integer(), parts[1].integer()
         octets = parts[2].octets()
         if len(octets) != 6:

@@ -59,7 +59,10 @@ def qualify(
     covered.Ledger(files).write(() if unbroken.failures else results)
     good = sum(result.qualified for result in results)
     passed = good == len(results) and not unbroken.failures
-    _say(f"{good} of {len(results)} qualified" + ("" if not unbroken.failures else ", but the unbroken bench fails"))
+    _say(
+        f"{good} of {len(results)} qualified"
+        + ("" if not unbroken.failures else ", but the unbroken bench fails")
+    )
     if as_json:
         sys.stdout.write(
             json.dumps(
@@ -71,7 +74,12 @@ def qualify(
                             "qualified": result.qualified,
                             "why_not": result.why_not or None,
                             "cases": [
-                                {"case": f.case, "noticed": f.noticed, "verdict": f.verdict, "message": f.message}
+                                {
+                                    "case": f.case,
+                                    "noticed": f.noticed,
+                                    "verdict": f.verdict,
+                                    "message": f.message,
+                                }
                                 for f in result.findings
                             ],
                         }

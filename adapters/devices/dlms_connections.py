@@ -1,0 +1,293 @@
+"""The associations and wires of one DLMS meter: who is open where, and what a missing answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from adapters.devices import dlms_values
+from adapters.devices.dlms_association import Flaw, OpenAssociation
+from adapters.devices.dlms_link import DlmsLink
+from adapters.errors import (
+    BenchError,
+    ConnectError,
+    LabError,
+    LinkLost,
+    NotPermitted,
+    ReadTimeout,
+    Refused,
+    TransportError,
+)
+from adapters.profiles.model import Client, Profile
+from adapters.registry import AdapterContext
+from adapters.roles import AssociationOpened
+
+PRE_ESTABLISHED = "pre-established"
+_NEEDED_SECRETS = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
+
+
+class Connections:
+    """Opens, names, finds and closes associations. Links open when they are first needed."""
+
+    def __init__(self, context: AdapterContext, profile: Profile) -> None:
+        self._context, self._profile = context, profile
+        self._shared: dict[str, DlmsLink] = {}
+        self._open: dict[str, OpenAssociation] = {}
+        self._counters: dict[str, int] = {}  # next invocation counter by client
+
+    def associate(
+        self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""
+    ) -> AssociationOpened:
+        """Open an association (see the role)."""
+        link = link or self.default_link()
+        client, entry = self.client(client)
+        name = association or f"{link}/{client}"
+        if name in self._open:
+            raise BenchError(f"association {name} is already open; release it or name the new one")
+        mechanism = mechanism or entry.mechanism
+        if Flaw.of(flaw) is Flaw.no_authentication:
+            mechanism = "none"
+        try:
+            line = self.line(link)
+        except ConnectError as error:
+            if self._answers_elsewhere(link):
+                raise Refused("connection-refused", str(error)) from error
+            raise
+        opened = OpenAssociation(
+            name=name,
+            client=client,
+            entry=entry,
+            mechanism=mechanism,
+            line=line,
+            keys=self.keys(client, mechanism, flaw),
+            system_title=bytes.fromhex(self._profile.security.client_system_title),
+            random=self._context.random_octets,
+            first_counter=self._next_counter(client, entry, mechanism),
+            flaw=Flaw.of(flaw),
+        )
+        try:
+            result = opened.open()
+        except (ReadTimeout, LinkLost) as error:
+            self.abandon(opened)
+            raise self.explained(link, error) from error
+        except LabError:
+            self.abandon(opened)
+            raise
+        finally:
+            self._counters[client] = max(self._counters.get(client, 0), opened.next_counter())
+        self._open[name] = opened
+        return result
+
+    def release(self, association: str = "") -> None:
+        """Release an association and, where it was the last on its link, the link layer."""
+        opened = self.find(association)
+        try:
+            opened.release()
+        finally:
+            self.forget(opened.name)
+
+    def release_all(self) -> None:
+        """Release every open association; what does not answer is dropped."""
+        for name in list(self._open):
+            try:
+                self.release(name)
+            except LabError:
+                self.forget(name)
+
+    def forget(self, association: str) -> None:
+        """Let go of an association without a word; forgetting what is not open is harmless."""
+        opened = self._open.pop(association, None)
+        if opened is not None:
+            self._counters[opened.client] = max(self._counters.get(opened.client, 0), opened.next_counter())
+            if not opened.line.shared:
+                opened.line.close()
+
+    def drop_link(self, link: str = "") -> None:
+        """Close a link and forget all its associations."""
+        link = link or self.default_link()
+        for name, opened in list(self._open.items()):
+            if opened.line.name == link:
+                self.forget(name)
+        line = self._shared.pop(link, None)
+        if line is not None:
+            line.close()
+
+    def drop_all_links(self) -> None:
+        """Close every link and forget all associations."""
+        for link in {opened.line.name for opened in self._open.values()} | set(self._shared):
+            self.drop_link(link)
+
+    def explained(self, link: str, error: TransportError, own: OpenAssociation | None = None) -> LabError:
+        """Return ``Refused`` where the link still serves somebody, else the transport error itself."""
+        reason = "hung-up" if isinstance(error, LinkLost) else "silence"
+        if own is not None and own.answers_probe():
+            return Refused(reason, "the request was ignored; the link answers a probe")
+        if self._answers_elsewhere(link):
+            return Refused(reason, "the request was ignored; the link serves another client")
+        return error
+
+    def _answers_elsewhere(self, link: str) -> bool:
+        """Return whether the link serves an open association or, failing that, would serve another client."""
+        here = [opened for opened in self._open.values() if opened.line.name == link]
+        if here:
+            return any(opened.answers_probe() for opened in here)
+        public = self._public()
+        if public is None:
+            return False
+        client, entry = public
+        try:
+            line = self.line(link)
+        except TransportError:
+            return False
+        probe = OpenAssociation(
+            name="(probe)",
+            client=client,
+            entry=entry,
+            mechanism="none",
+            line=line,
+            keys=self.keys(client, "none", ""),
+            system_title=b"",
+            random=self._context.random_octets,
+            first_counter=1,
+            flaw=None,
+        )
+        try:
+            return probe.provokes_an_answer()
+        finally:
+            self.abandon(probe)
+
+    def abandon(self, opened: OpenAssociation) -> None:
+        opened.abandon()
+        if not opened.line.shared:
+            opened.line.close()
+
+    def find(self, name: str) -> OpenAssociation:
+        if name:
+            try:
+                return self._open[name]
+            except KeyError:
+                known = ", ".join(self._open) or "none"
+                raise BenchError(f"no association {name!r} is open; open: {known}") from None
+        if len(self._open) == 1:
+            return next(iter(self._open.values()))
+        raise BenchError(
+            "no association is open"
+            if not self._open
+            else f"name the association: {', '.join(self._open)} are open"
+        )
+
+    def _public(self) -> tuple[str, Client] | None:
+        """Return a client that needs no secret, where the profile has one."""
+        return next(((n, e) for n, e in self._profile.clients.items() if e.mechanism == "none"), None)
+
+    def client(self, name: str) -> tuple[str, Client]:
+        if name.startswith("sap:"):
+            return name, Client(
+                sap=int(name[4:]), mechanism="none", assumed=True, channels=("optical", "rs485", "ip")
+            )
+        if not name:
+            for found, entry in self._profile.clients.items():
+                if entry.mechanism != PRE_ESTABLISHED:
+                    return found, entry
+        try:
+            return name, self._profile.clients[name]
+        except KeyError:
+            known = ", ".join(self._profile.clients)
+            raise BenchError(
+                f"profile {self._profile.profile} has no client {name!r}; it has {known}"
+            ) from None
+
+    def default_link(self) -> str:
+        """Return the bench's first link."""
+        try:
+            return next(iter(self._context.links))
+        except StopIteration:
+            raise BenchError(f"device {self._context.name} has no link") from None
+
+    def line(self, link: str) -> DlmsLink:
+        line = self._shared.get(link)
+        if line is not None and line.open:
+            return line
+        if link not in self._context.links:
+            known = ", ".join(self._context.links)
+            raise NotPermitted(
+                f"device {self._context.name} has no link {link!r} on this bench; it has {known}"
+            )
+        self._make_room_for(link)
+        line = DlmsLink(link, self._context.open_link(link), self._context.clock, self._profile)
+        line.prepare()
+        if line.shared:
+            self._shared[link] = line
+        return line
+
+    def _make_room_for(self, link: str) -> None:
+        """Close an idle line on the same physical port (optical with and without mode E share one head)."""
+        port = self._context.links[link].get("port")
+        for other in list(self._shared):
+            if port and other != link and self._context.links[other].get("port") == port:
+                self.drop_link(other)
+
+    def keys(self, client: str, mechanism: str, flaw: str) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for kind in ("password", "authentication_key", "encryption_key"):
+            for name in (f"{client}.{kind}", kind):
+                if name in self._context.secrets:
+                    found[kind] = self._context.secrets[name].reveal()
+                    break
+        for kind in _NEEDED_SECRETS.get(mechanism, ()):
+            if kind not in found:
+                raise NotPermitted(
+                    f"device {self._context.name}: the bench gives no secret {client}.{kind} for {mechanism}"
+                )
+        return found
+
+    def _next_counter(self, client: str, entry: Client, mechanism: str) -> int:
+        if mechanism != "hls-gmac":
+            return 1
+        if client not in self._counters and entry.invocation_counter:
+            self._counters[client] = self._read_counter(entry.invocation_counter)
+        return self._counters.get(client, 1)
+
+    def _read_counter(self, name: str) -> int:
+        """Return the meter's own idea of the next counter, or 1 where nobody may ask for it."""
+        public = self._public()
+        if public is None:
+            return 1
+        for link in self._context.links:
+            if any(opened.line.name == link and opened.line.shared for opened in self._open.values()):
+                continue
+            try:
+                self.associate(public[0], link, "(counter)")
+                target = dlms_values.target(self._profile, name)
+                outcome = self.find("(counter)").get(target, 2, None)
+                self.release("(counter)")
+                assert outcome.data is not None
+                return outcome.data.integer() + 1
+            except LabError:
+                self.forget("(counter)")
+        return 1
+
+    @contextmanager
+    def borrowed(self) -> Iterator[OpenAssociation]:
+        """Lend an association to ask something with: one that is open, or a short one where there is room."""
+        for opened in self._open.values():
+            if opened.mechanism != PRE_ESTABLISHED:
+                yield opened
+                return
+        own = self._short_one()
+        try:
+            yield own
+        finally:
+            try:
+                self.release(own.name)
+            except LabError:
+                self.forget(own.name)
+
+    def _short_one(self) -> OpenAssociation:
+        last: LabError = BenchError("the meter has no link")
+        for link in self._context.links:
+            try:
+                return self.find(self.associate("", link, "(identity)").association)
+            except LabError as error:
+                last = error
+        raise last

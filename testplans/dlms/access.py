@@ -1,0 +1,136 @@
+"""What a client is granted and denied, object by object; and how many associations a link holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from adapters.errors import Refused
+from adapters.profiles.model import CosemObject
+from adapters.roles import DlmsMeter
+from harness.actions import procedure
+from harness.steps import Steps
+from testplans.dlms.words import yes
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessFound:
+    """How many requests a client was granted and denied, and how many of them against its rights."""
+
+    allowed: int
+    denied: int
+    surprises: int
+
+
+@procedure("check_access")
+def check_access(run: Steps, *, meter: DlmsMeter, client: str, association: str) -> AccessFound:
+    """Try every object of the profile as ``client`` and compare with the rights the profile gives it.
+
+    Reads attribute 2 of every object. Writes only where the profile calls a write harmless, and writes
+    what is there already (read as a client that may, through the object's own default where it may not);
+    invokes only methods the profile calls harmless. So it can run on a live meter.
+    """
+    allowed = denied = surprises = 0
+    strangers: list[str] = []
+    for entry in meter.profile_objects():
+        rights = entry.access.get(client, "")
+        for request, expected, answer in _requests(meter, entry, rights, association):
+            granted = answer is None
+            allowed, denied = allowed + granted, denied + (not granted)
+            if granted != expected:
+                surprises += 1
+                strangers.append(f"{request} {entry.name} {'granted' if granted else f'denied ({answer})'}")
+    run.attach("access of " + client, "text/csv", data=_csv(meter, client, strangers))
+    run.check(
+        f"{client} gets what its rights say and nothing else",
+        expected="no surprise",
+        actual="; ".join(strangers[:5]) or "no surprise",
+    )
+    return AccessFound(allowed=allowed, denied=denied, surprises=surprises)
+
+
+def _requests(
+    meter: DlmsMeter, entry: CosemObject, rights: str, association: str
+) -> Iterable[tuple[str, bool, str | None]]:
+    """Yield (request, expected to be granted, None or the reason of the refusal)."""
+    present: object = None
+    reason: str | None
+    try:
+        present = meter.get(entry.name, "2", association).value
+        reason = None
+    except Refused as refusal:
+        reason = refusal.reason
+    yield "GET", "r" in rights, reason
+    if entry.harmless_write:
+        value = present if present is not None else _harmless_value(entry)
+        yield "SET", "w" in rights, _refusal(meter.set, entry.name, value, "value", association)
+    for number in entry.harmless_methods:
+        yield "ACTION", "x" in rights, _refusal(meter.action, entry.name, str(number), 0, association)
+
+
+def _harmless_value(entry: CosemObject) -> object:
+    return 0 if "string" not in entry.type else "UNCHANGED"
+
+
+def _refusal(request: object, *arguments: object) -> str | None:
+    assert callable(request)
+    try:
+        request(*arguments)
+    except Refused as refusal:
+        return refusal.reason
+    return None
+
+
+def _csv(meter: DlmsMeter, client: str, strangers: list[str]) -> str:
+    rows = ["object,class,obis,rights of " + client]
+    rows += [
+        f"{e.name},{e.class_id},{e.obis},{e.access.get(client, '') or '-'}" for e in meter.profile_objects()
+    ]
+    return "\n".join([*rows, *(f"SURPRISE: {text}" for text in strangers)]) + "\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitFound:
+    """How many associations a link took before it turned one away."""
+
+    opened: int
+    refused: str
+    survivors: int
+    taken_again: str
+
+
+@procedure("fill_associations")
+def fill_associations(
+    run: Steps, *, meter: DlmsMeter, link: str, client: str, at_most: int = 16
+) -> LimitFound:
+    """Open associations until one is refused; see that the others live and a freed place is taken."""
+    names: list[str] = []
+    refused = ""
+    try:
+        while len(names) < at_most:
+            try:
+                meter.associate(client, link, f"fill-{len(names) + 1}")
+            except Refused as refusal:
+                refused = refusal.reason
+                break
+            names.append(f"fill-{len(names) + 1}")
+        survivors = sum(_answers(meter, name) for name in names)
+        taken_again = "no"
+        if names and refused:
+            meter.release(names.pop())
+            meter.associate(client, link, "taken-again")
+            names.append("taken-again")
+            taken_again = yes(_answers(meter, "taken-again"))
+        return LimitFound(
+            opened=len(names), refused=refused or "nothing", survivors=survivors, taken_again=taken_again
+        )
+    finally:
+        for name in names:
+            meter.release(name)
+
+
+def _answers(meter: DlmsMeter, association: str) -> bool:
+    try:
+        return bool(meter.get("logical_device_name", association=association).value)
+    except Refused:
+        return False

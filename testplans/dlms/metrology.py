@@ -1,0 +1,168 @@
+"""Registers and clocks beside what was applied and what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adapters.roles import DlmsMeter, PowerSource
+from harness.actions import procedure
+from harness.quantities import Duration
+from harness.steps import Steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnergyRegistered:
+    """Energy a register gained under a load point, beside what was applied."""
+
+    registered_wh: Decimal
+    applied_wh: Decimal
+    error_percent: Decimal
+
+
+@procedure("register_energy", hurts=("energise",))
+def register_energy(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    source: PowerSource,
+    register: str,
+    association: str,
+    voltage_v: Decimal,
+    current_a: Decimal,
+    power_factor: Decimal,
+    duration: Duration,
+    phases: int = 3,
+    readings: int = 6,
+    keep_alive: Duration = 60.0,
+) -> EnergyRegistered:
+    """Apply a load point for ``duration`` and compare the register's gain with the energy applied."""
+    with run.step("load point on", voltage_v=voltage_v, current_a=current_a, power_factor=power_factor):
+        source.apply(voltage_v, current_a, power_factor)
+    start_s = run.clock.monotonic_s()
+    first = meter.read_register(register, association=association).value
+    reading = first
+    for _ in range(readings):
+        _stay_associated(run, meter, association, duration / readings, keep_alive)
+        reading = meter.read_register(register, association=association).value
+        run.measure(f"{register} gained", reading - first, "Wh")
+    elapsed_s = Decimal(str(run.clock.monotonic_s() - start_s))
+    with run.step("load point off"):
+        source.apply(voltage_v, Decimal(0), Decimal(1))
+    applied = voltage_v * current_a * power_factor * phases * elapsed_s / 3600
+    gained = reading - first
+    error = (gained - applied) / applied * 100 if applied else Decimal(0)
+    return EnergyRegistered(
+        registered_wh=gained.quantize(Decimal("0.1")),
+        applied_wh=applied.quantize(Decimal("0.1")),
+        error_percent=error.quantize(Decimal("0.001")),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoLoad:
+    """What a register gained under voltage alone."""
+
+    gained_wh: Decimal
+
+
+@procedure("no_load", hurts=("energise",))
+def no_load(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    source: PowerSource,
+    register: str,
+    association: str,
+    voltage_v: Decimal,
+    duration: Duration,
+    keep_alive: Duration = 60.0,
+) -> NoLoad:
+    """Apply voltage without current for ``duration``; the register must stand still."""
+    source.apply(voltage_v, Decimal(0), Decimal(1))
+    before = meter.read_register(register, association=association).value
+    _stay_associated(run, meter, association, duration, keep_alive)
+    return NoLoad(gained_wh=meter.read_register(register, association=association).value - before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftMeasured:
+    """How a meter's clock ran beside ours. ``drift_s_per_day`` is positive where the meter's runs fast."""
+
+    offset_s: Decimal
+    drift_s_per_day: Decimal
+    observed_s: Decimal
+
+
+@procedure("measure_drift")
+def measure_drift(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    association: str,
+    duration: Duration,
+    readings: int = 8,
+    keep_alive: Duration = 60.0,
+) -> DriftMeasured:
+    """Compare the meter's clock with ours ``readings`` times over ``duration``; fit a straight line.
+
+    The clock object counts whole seconds or hundredths; a fit over several readings halves that coarseness.
+    A meter ends an association that is silent too long, so the clock is also read every ``keep_alive``.
+    """
+    points: list[tuple[float, float]] = []
+    start_s = run.clock.monotonic_s()
+    for number in range(readings):
+        if number:
+            _stay_associated(run, meter, association, duration / (readings - 1), keep_alive)
+        reading = meter.read_clock(association=association)
+        points.append((run.clock.monotonic_s() - start_s, reading.drift_s))
+        run.measure("clock offset", _seconds(reading.drift_s), "s")
+    slope = _slope(points)
+    return DriftMeasured(
+        offset_s=_seconds(points[0][1]),
+        drift_s_per_day=_seconds(slope * 86400),
+        observed_s=_seconds(points[-1][0]),
+    )
+
+
+def _stay_associated(
+    run: Steps, meter: DlmsMeter, association: str, duration_s: float, keep_alive_s: float
+) -> None:
+    end_s = run.clock.monotonic_s() + duration_s
+    while (left_s := end_s - run.clock.monotonic_s()) > 0:
+        run.clock.sleep_s(min(left_s, keep_alive_s))
+        if left_s > keep_alive_s:
+            meter.read_clock(association=association)
+
+
+def _slope(points: list[tuple[float, float]]) -> float:
+    count = len(points)
+    mean_x = sum(x for x, _ in points) / count
+    mean_y = sum(y for _, y in points) / count
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    if not spread:
+        return 0.0
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClockShift:
+    """How far a clock moved when it was shifted, and what is left after shifting it back."""
+
+    moved_s: Decimal
+    left_s: Decimal
+
+
+@procedure("shift_clock_and_back", hurts=("configure",))
+def shift_clock_and_back(run: Steps, *, meter: DlmsMeter, association: str, shift: int) -> ClockShift:
+    """Shift the clock by ``shift`` seconds, look, shift it back, look again."""
+    before = meter.read_clock(association=association).drift_s
+    meter.action("clock", "shift_time", shift, association=association)
+    shifted = meter.read_clock(association=association).drift_s
+    meter.action("clock", "shift_time", -shift, association=association)
+    after = meter.read_clock(association=association).drift_s
+    return ClockShift(moved_s=_seconds(shifted - before), left_s=_seconds(after - before))
+
+
+def _seconds(value: float) -> Decimal:
+    return Decimal(str(round(value, 3)))

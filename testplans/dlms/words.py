@@ -1,0 +1,8 @@
+"""Words plans compare with."""
+
+from __future__ import annotations
+
+
+def yes(condition: bool) -> str:
+    """Return ``yes`` or ``no``, as a plan writes it."""
+    return "yes" if condition else "no"
