@@ -13,7 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TextIO
+from typing import IO, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -50,10 +50,10 @@ class ProgressSink:
     def __init__(self, total: int = 0, *, stream: TextIO | None = None) -> None:
         self._worker = os.environ.get("PYTEST_XDIST_WORKER", "")
         self._total = total
-        self._stream = stream or _open_stderr()
+        self._stream = _Unbreakable(stream or _open_stderr())
         terminal = self._stream.isatty() and not self._worker
         self._console = Console(
-            file=self._stream,
+            file=cast(IO[str], self._stream),
             force_terminal=terminal,
             highlight=False,
             markup=False,
@@ -67,7 +67,7 @@ class ProgressSink:
         self._simulated = timedelta()
         self._case: CaseRecord | None = None
         self._step: list[StepRecord] = []
-        self._dead = self._closed = False
+        self._closed = False
         self._bar: Progress | None = None
         self._task = TaskID(0)
         if terminal:
@@ -126,10 +126,10 @@ class ProgressSink:
             return
         self._closed = True
         if self._bar is not None:
-            self._guarded(self._bar.stop)
+            self._bar.stop()
         if self._ended and not self._worker:
-            self._guarded(lambda: self._console.print(self._summary(), soft_wrap=True))
-        self._guarded(self._stream.flush)
+            self._console.print(self._summary(), soft_wrap=True)
+        self._stream.flush()
 
     # -- how it looks
 
@@ -171,11 +171,11 @@ class ProgressSink:
             redirect_stderr=False,
         )
         task = bar.add_task("", total=self._total or None, case="", step="", simulated="")
-        self._guarded(bar.start)
+        bar.start()
         return bar, task
 
     def _show(self, case: str, step: str, now: datetime | None, *, advance: bool = False) -> None:
-        if self._bar is None or self._dead:
+        if self._bar is None:
             return
         simulated = ""
         record = self._case
@@ -187,16 +187,43 @@ class ProgressSink:
 
     def _line(self, text: Text) -> None:
         self._last_line_s = self._clock.monotonic_s()
-        self._guarded(lambda: self._console.print(text))
+        self._console.print(text)
 
-    def _guarded(self, action: Callable[[], object]) -> None:
-        """Write, unless the terminal is gone: progress must never be what ends a run."""
-        if self._dead:
-            return
+
+class _Unbreakable(io.TextIOBase):
+    """A stream whose reader may go away: progress must never be what ends a run.
+
+    rich would end the process over a broken pipe, and its refreshing thread would die noisily.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+        self._terminal = stream.isatty()
+
+    def isatty(self) -> bool:
+        """Return whether the stream was a terminal when the run began."""
+        return self._terminal
+
+    def fileno(self) -> int:
+        """Return the descriptor, from which rich learns how wide the terminal is."""
+        if self._stream is None:
+            raise OSError("the stream is gone")
+        return self._stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write, or from the first failure on do nothing."""
+        return self._try(lambda stream: stream.write(text)) or len(text)
+
+    def flush(self) -> None:
+        """Flush, or do nothing."""
+        self._try(lambda stream: stream.flush())
+
+    def _try(self, action: Callable[[TextIO], int | None]) -> int | None:
         try:
-            action()
-        except (OSError, ValueError):
-            self._dead = True
+            return action(self._stream) if self._stream is not None else None
+        except (OSError, ValueError):  # gone, or closed
+            self._stream = None
+            return None
 
 
 def _open_stderr() -> TextIO:
