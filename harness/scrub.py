@@ -24,6 +24,9 @@ LIMIT = 20_000
 _SEPARATORS = " \t\r\n:-_.,;%\\/|[](){}'\""
 _DROP_SEPARATORS = str.maketrans("", "", _SEPARATORS)
 _DROP_BLANKS = str.maketrans("", "", " \t\r\n[](){}")
+_NOT_ASCII = "not ascii"
+# A notation that needs one of these characters is looked for only in a text that has it.
+_MARKS = ("\\", "%", "&", _NOT_ASCII, "")
 _BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -52,14 +55,23 @@ class Scrubber:
 
     def __init__(self, secrets: Mapping[str, str | bytes] | None = None) -> None:
         self._secrets: dict[str, _Secret] = {}
+        self._hexadecimal: list[tuple[str, str]] = []  # what to look for, and whose it is
+        self._decimal: list[tuple[str, str]] = []
+        self._written: dict[str, list[tuple[str, str]]] = {mark: [] for mark in _MARKS}
         for name, secret in (secrets or {}).items():
             self.add(name, secret)
 
     def add(self, name: str, secret: str | bytes) -> None:
         """Take note of a secret. Hexadecimal text also stands for the octets it writes."""
         known = _Secret(name, secret)
-        if known.octets:
-            self._secrets[name] = known
+        if not known.octets or name in self._secrets:
+            return
+        self._secrets[name] = known
+        self._hexadecimal += [(octets.hex(), name) for octets in known.octets]
+        self._decimal += [(",".join(map(str, octets)), name) for octets in known.octets]
+        for text in known.texts:
+            mark = next((m for m in _MARKS[:3] if m in text), "" if text.isascii() else _NOT_ASCII)
+            self._written[mark].append((text, name))
 
     def text(self, text: str, limit: int = LIMIT) -> str:
         """Return ``text`` without secrets, with hostile characters visible, cut to ``limit`` characters."""
@@ -69,12 +81,26 @@ class Scrubber:
         """Return ``text`` without secrets and otherwise as it is."""
         if not self._secrets or len(text) < SHORTEST_SECRET:
             return text
-        compact = text.translate(_DROP_SEPARATORS).lower()
-        unspaced = text.translate(_DROP_BLANKS)
-        for secret in self._secrets.values():
-            if secret.is_in(text, compact, unspaced):
-                text = secret.pattern.sub(secret.replacement, text)
+        for name in self._suspects(text):
+            secret = self._secrets[name]
+            text = secret.pattern.sub(secret.replacement, text)
         return text
+
+    def _suspects(self, text: str) -> list[str]:
+        """Return the names of the secrets that may be written in ``text``, by substring tests alone."""
+        compact = text.translate(_DROP_SEPARATORS).lower()
+        found = {name for needle, name in self._hexadecimal if needle in compact}
+        if "x" in compact:
+            # "0x11, 0x22" and the escapes of a repr keep their x where the separators are gone.
+            for bare in (compact.replace("0x", ""), compact.replace("x", "")):
+                found.update(name for needle, name in self._hexadecimal if needle in bare)
+        if "," in text:
+            unspaced = text.translate(_DROP_BLANKS)
+            found.update(name for needle, name in self._decimal if needle in unspaced)
+        for mark, needles in self._written.items():
+            if not mark or (mark in text if mark != _NOT_ASCII else not text.isascii()):
+                found.update(name for needle, name in needles if needle in text)
+        return [name for name in self._secrets if name in found] if found else []
 
     def octets(self, data: bytes) -> bytes:
         """Return ``data`` of the same length with secrets, and their hexadecimal text, blanked by ``*``."""
@@ -115,32 +141,20 @@ class _Secret:
             texts.add(urllib.parse.quote_plus(value, safe=""))
         for text in tuple(texts):
             texts.update((repr(text)[1:-1], json.dumps(text)[1:-1], _markup(text)))
-        self._texts = tuple(sorted((t for t in texts if len(t) >= SHORTEST_SECRET), key=len, reverse=True))
-        self._hexadecimal = tuple(sorted(o.hex() for o in self.octets))
-        self._decimal = tuple(sorted(",".join(map(str, o)) for o in self.octets))
+        # Plain hexadecimal is looked for, and replaced, with any separators; it need not be listed.
+        hexadecimal = {o.hex() for o in self.octets} | {o.hex().upper() for o in self.octets}
+        listed = {text for text in texts if len(text) >= SHORTEST_SECRET} - hexadecimal
+        self.texts = tuple(sorted(listed, key=len, reverse=True))
         longest_first = sorted(self.octets, key=len, reverse=True)
         self.raw = tuple(v for o in longest_first for v in (o.hex().encode(), o.hex().upper().encode(), o))
         self.pattern = re.compile("|".join(self._alternatives()))
-
-    def is_in(self, text: str, compact: str, unspaced: str) -> bool:
-        """Return whether the secret may be written somewhere in a text given in its three forms."""
-        # "0x" between octets survives in the compact form, hence the second look without it.
-        return (
-            any(t in text for t in self._texts)
-            or any(
-                h in compact or ("0x" in compact and h in compact.replace("0x", ""))
-                for h in self._hexadecimal
-            )
-            or any("x" in compact and h in compact.replace("x", "") for h in self._hexadecimal)
-            or any(d in unspaced for d in self._decimal)
-        )
 
     def replacement(self, _: re.Match[str]) -> str:
         """Return what stands in the secret's place; a function, since a name may hold a backslash."""
         return self.mark
 
     def _alternatives(self) -> list[str]:
-        written = [re.escape(t) for t in self._texts]
+        written = [re.escape(t) for t in self.texts]
         for value in sorted(self.octets, key=len, reverse=True):
             digits = [f"(?i:{o:02x})" for o in value]
             written.append(r"(?:0x|\\x|%)?" + _BETWEEN_OCTETS.join(digits))

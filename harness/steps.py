@@ -104,7 +104,7 @@ class Steps:
     ) -> Decimal:
         """Record a measured value and return it. Raises CheckFailed when it lies outside its limits."""
         exact, least, most = Decimal(str(value)), _decimal(low), _decimal(high)
-        inside = (least is None or exact >= least) and (most is None or exact <= most) and not exact.is_nan()
+        inside = not exact.is_nan() and (least is None or exact >= least) and (most is None or exact <= most)
         self.report(
             Check(
                 name=name,

@@ -59,11 +59,11 @@ def test_case_whose_expectations_hold_passes(tmp_path: Path, bench: FakeBench) -
     )
     assert (Verdict.passed, "") == (record.verdict, record.message)
     [step] = record.steps
-    assert ["read energy"] == bench.model.heard
-    assert [True] == [check.passed for check in step.checks]
+    assert bench.model.heard == ["read energy"]
+    assert [check.passed for check in step.checks] == [True]
     assert step.started is not None
     assert step.ended is not None
-    assert 0.05 == pytest.approx((step.ended - step.started).total_seconds(), abs=0.01)
+    assert pytest.approx((step.ended - step.started).total_seconds(), abs=0.01) == 0.05
 
 
 def test_case_with_a_failed_check_fails_naming_behaviour_and_still_runs_always(
@@ -90,7 +90,7 @@ def test_case_with_a_failed_check_fails_naming_behaviour_and_still_runs_always(
     assert Verdict.failed is record.verdict
     assert record.message.startswith("DL-CLI-01: ")
     assert "123.456" in record.message
-    assert ["read energy", "identify"] == bench.model.heard
+    assert bench.model.heard == ["read energy", "identify"]
     verdicts = [(step.phase, step.verdict) for step in record.steps]
     assert [("steps", Verdict.failed), ("steps", Verdict.skipped), ("always", Verdict.passed)] == verdicts
 
@@ -224,7 +224,7 @@ def test_case_without_permission_is_skipped_saying_what_to_allow(tmp_path: Path,
     assert Verdict.skipped is record.verdict
     assert "energise" in record.message
     assert "fake.yaml" in record.message
-    assert [] == bench.model.heard
+    assert bench.model.heard == []
 
 
 def test_destructive_step_reads_the_identity_back_first_and_once(tmp_path: Path, bench: FakeBench) -> None:
@@ -241,8 +241,8 @@ def test_destructive_step_reads_the_identity_back_first_and_once(tmp_path: Path,
 """,
     )
     assert (Verdict.passed, "") == (record.verdict, record.message)
-    assert ["identify", "on", "off"] == bench.model.heard
-    assert "Read back the identity of source" == record.steps[0].steps[0].title
+    assert bench.model.heard == ["identify", "on", "off"]
+    assert record.steps[0].steps[0].title == "Read back the identity of source"
 
 
 def test_wrong_device_gets_nothing_destructive_not_even_in_always(tmp_path: Path, bench: FakeBench) -> None:
@@ -262,7 +262,7 @@ def test_wrong_device_gets_nothing_destructive_not_even_in_always(tmp_path: Path
     )
     assert Verdict.bench_error is record.verdict
     assert "SOMEBODY-ELSES" in record.message
-    assert ["identify"] == bench.model.heard
+    assert bench.model.heard == ["identify"]
 
 
 def test_step_within_is_repeated_until_it_holds(tmp_path: Path, bench: FakeBench) -> None:
@@ -283,7 +283,7 @@ def test_step_within_is_repeated_until_it_holds(tmp_path: Path, bench: FakeBench
     )
     assert (Verdict.passed, "") == (record.verdict, record.message)
     duration = record.steps[0].checks[-1]
-    assert "duration" == duration.name
+    assert duration.name == "duration"
     assert "attempts" in duration.actual
     assert 1200 <= bench.clock.monotonic_s() <= 1211
 
@@ -331,7 +331,7 @@ def test_destructive_step_within_is_never_repeated(tmp_path: Path, bench: FakeBe
 """,
     )
     assert Verdict.failed is record.verdict
-    assert ["identify", "on"] == heard
+    assert heard == ["identify", "on"]
 
 
 def test_signal_aborts_the_case_and_always_runs(tmp_path: Path, bench: FakeBench) -> None:
@@ -363,7 +363,7 @@ def test_signal_aborts_the_case_and_always_runs(tmp_path: Path, bench: FakeBench
     )
     assert Verdict.aborted is record.verdict
     assert "SIGTERM" in record.message
-    assert ["read energy", "identify"] == bench.model.heard
+    assert bench.model.heard == ["read energy", "identify"]
     assert Verdict.passed is record.steps[-1].verdict
 
 

@@ -92,7 +92,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     )
     (tmp_path / "testplans").mkdir()
     (tmp_path / "testplans" / "long.yaml").write_text(PLAN + cases)
-    yield Lab(path=tmp_path)
+    return Lab(path=tmp_path)
 
 
 def allure_results(run: Path) -> list[dict[str, object]]:
@@ -116,20 +116,20 @@ def assert_truth(run: RunRecord) -> None:
     planned = {case.key for case in run.planned}
     assert planned == set(results)
     assert planned == set(junit)
-    assert CASES == len(planned)
+    assert len(planned) == CASES
     for record in run.cases:
         result, case = results[record.key], junit[record.key]
         assert record.verdict.name == label(result, "verdict")
         if record.verdict is Verdict.passed:
-            assert "passed" == result["status"]
+            assert result["status"] == "passed"
             assert all(case.find(tag) is None for tag in ("failure", "error", "skipped"))
         else:
             assert Verdict.aborted is record.verdict
-            assert "broken" == result["status"]
+            assert result["status"] == "broken"
             assert str(result["statusDetails"]["message"]).startswith("ABORTED: ")  # type: ignore[index]
             assert case.find("error") is not None
     for planned_case in run.not_run:
-        assert "skipped" == results[planned_case.key]["status"]
+        assert results[planned_case.key]["status"] == "skipped"
         assert junit[planned_case.key].find("skipped") is not None
 
 
@@ -144,18 +144,18 @@ def assert_resume_finishes(lab: Lab, before: RunRecord) -> None:
     process = lab.start("--resume", str(before.path))
     output, _ = process.communicate(timeout=120)
     after = read_run(before.path)
-    assert 0 == process.returncode, output
+    assert process.returncode == 0, output
     assert [Verdict.passed] * CASES == [record.verdict for record in after.cases]
     kept = {record.key for record in before.cases if record.verdict is Verdict.passed}
     again = [record.key for record in after.attempts]
-    assert all(1 == again.count(key) for key in kept)
+    assert all(again.count(key) == 1 for key in kept)
     assert not list((before.path / "allure-results").glob("notrun-*"))
     junit = ElementTree.parse(before.path / "junit.xml").getroot()
-    assert ("8", "0", "0", "0") == tuple(junit.get(k) for k in ("tests", "failures", "errors", "skipped"))
+    assert tuple(junit.get(k) for k in ("tests", "failures", "errors", "skipped")) == ("8", "0", "0", "0")
     newest: dict[str, dict[str, object]] = {}
     for result in sorted(allure_results(before.path), key=lambda r: int(str(r["start"]))):
         newest[str(result["historyId"])] = result
-    assert ["passed"] * CASES == [result["status"] for result in newest.values()]
+    assert [result["status"] for result in newest.values()] == ["passed"] * CASES
 
 
 def killed(lab: Lab, line: int) -> RunRecord:
@@ -181,7 +181,7 @@ def stopped(lab: Lab, number: signal.Signals, line: int, program: str = "meterbe
     lab.wait_for_lines(line, process)
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
-    assert 2 == process.returncode, output
+    assert process.returncode == 2, output
     assert "Traceback" not in output
     run = read_run(lab.run_folder())
     assert run.ended
@@ -238,7 +238,7 @@ def test_campaign_of_seeded_moments_never_shows_an_interrupted_case_as_passed(la
         output, _ = process.communicate(timeout=60)
         run = read_run(lab.run_folder())
         assert process.returncode in (0, 2), output
-        assert (0 == process.returncode) == (not run.not_run and set(run.verdicts) == {Verdict.passed})
+        assert (process.returncode == 0) == (not run.not_run and set(run.verdicts) == {Verdict.passed})
         assert_always_ran(run)
     assert_truth(run)
     if run.not_run or set(run.verdicts) != {Verdict.passed}:
