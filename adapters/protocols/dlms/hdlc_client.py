@@ -96,6 +96,7 @@ class HdlcClientLink:
         self._events: deque[LinkEvent] = deque()
         self._out: list[bytes] = []
         self._polled = False  # the word is with the server
+        self._unanswered = False  # no APDU came since ours was sent
         self._sure = False  # an RR that acknowledges nothing new tells us something, it cannot be an echo
         self._retries = 0
         self._closed = False
@@ -112,8 +113,11 @@ class HdlcClientLink:
 
     @property
     def awaiting_reply(self) -> bool:
-        """True while the meter owes a frame: it was polled, or the connection is being set up or ended."""
-        return self._polled
+        """True while the meter owes a frame, or an APDU of ours has not been answered by one of its own.
+
+        A meter that needs time acknowledges first (RR) and may send its answer only when polled again.
+        """
+        return self._polled or self._unanswered
 
     @property
     def incomplete(self) -> bool:
@@ -136,6 +140,7 @@ class HdlcClientLink:
         """Send one APDU, in as many segments as it takes. Raises LocalProtocolError unless connected."""
         self._state = next_state(Role.CLIENT, self._state, Event.SEND)
         self._channel.queue(apdu)
+        self._unanswered = True
         if not self._polled:
             self._go_on()
 
@@ -243,6 +248,7 @@ class HdlcClientLink:
             self.duplicates += 1
             return
         if taken is Taken.APDU:
+            self._unanswered = False
             self._deliver(channel.take_unit(), connectionless=False)
         elif taken is Taken.GAP:
             self._events.append(
@@ -324,7 +330,7 @@ class HdlcClientLink:
             return
         parameters = settled(self._wanted, decode_parameters(frame.information))
         self._state, self._parameters = state, parameters
-        self._polled, self._retries = False, 0
+        self._polled, self._unanswered, self._retries = False, False, 0
         self._channel = self._new_channel()
         self._events.append(
             LinkUp(parameters=parameters, client_sap=self.client_sap, server_sap=self.server_sap)
@@ -365,7 +371,7 @@ class HdlcClientLink:
             self._out.append(encode_frame(self._addresses, Control.DISC | POLL_FINAL))
 
     def _down(self, state: State, reason: DownReason) -> None:
-        self._state, self._polled, self._retries = state, False, 0
+        self._state, self._polled, self._unanswered, self._retries = state, False, False, 0
         self._channel = self._new_channel()
         self._events.append(LinkDown(reason=reason, client_sap=self.client_sap, server_sap=self.server_sap))
 

@@ -114,7 +114,7 @@ class ClientLink(Protocol):
 
     @property
     def awaiting_reply(self) -> bool:
-        """True while the peer owes the link itself something (an acknowledgement, a UA)."""
+        """True while ``response_timeout`` is worth calling: a UA, an acknowledgement or an answer is due."""
         ...
 
     def connect(self) -> None:
