@@ -23,7 +23,7 @@ RUNS ?= runs
 # Two workers: tests of sockets and processes wait more than they compute.
 WORKERS ?= 2
 
-.PHONY: help setup node run test check bench lock clean
+.PHONY: help setup node run test lint check bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -60,11 +60,13 @@ run: setup node
 test: setup node
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-branch --cov-report=term:skip-covered
 
-check: setup
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint
 	$(BIN)/python -m pytest -q -m "not slow and not oracle"
 
 bench: setup
