@@ -56,14 +56,15 @@ def nearest(word: str, words: Iterable[str]) -> str:
 def suggest(word: str, words: Iterable[str], what: str = "") -> str:
     """Return the hint for an unknown word: the closest known one, or all of them where there are few."""
     known = sorted({str(entry) for entry in words})
+    if not known:
+        return "none is known here"
     closest = nearest(word, known)
+    if len(known) > 12 and closest:
+        return f"did you mean `{closest}`?"
     listed = ", ".join(f"`{entry}`" for entry in known[:12]) + (", ..." if len(known) > 12 else "")
-    expected = (
-        f"expected {what or 'one of'} {listed}" if known else f"there are no {what or 'such words'} here"
-    )
-    if not closest:
-        return expected
-    return f"{expected}; did you mean `{closest}`?" if len(known) <= 12 else f"did you mean `{closest}`?"
+    if len(known) == 1 and what in ("", "one of"):
+        return f"expected {listed}"
+    return f"expected {what or 'one of'} {listed}" + (f"; did you mean `{closest}`?" if closest else "")
 
 
 def has(container: object, step: str | int) -> bool:

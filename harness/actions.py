@@ -2,19 +2,21 @@
 
 A role method (``do: meter.get``) is a method of a Protocol in ``adapters.roles``; a procedure
 (``do: check_access``) is a function marked with ``@procedure`` in a module that an entry point of the group
-``meterbench.procedures`` names. Their signatures are all there is: parameter names, types, defaults and
-result fields come from them, so that ``plan check`` knows them without any device.
+``meterbench.procedures`` names, or in a module of the same package that this one imports. Their signatures
+are all there is: parameter names, types, defaults and result fields come from them, so that ``plan check``
+knows them without any device.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import Any, TypeVar, get_type_hints
 
 from adapters import roles as role_module
@@ -120,13 +122,26 @@ def _loaded() -> _Procedures:
         except ImportError as error:
             broken.append(f"procedures {entry.name!r} ({entry.value}) cannot be loaded: {error}")
             continue
-        for value in vars(module).values():
+        for name, function in _marked(module):
+            if name in known and known[name].function is not function:
+                raise BenchError(f"procedure {name!r} exists twice, once in {entry.value}")
+            known[name] = _spec(name, function, skip=1)
+    return _Procedures(known=known, broken=tuple(broken))
+
+
+def _marked(module: ModuleType) -> Iterator[tuple[str, Callable[..., object]]]:
+    """Yield the procedures of a module and of the modules of its own package that it imports."""
+    package = module.__name__.rpartition(".")[0] + "."
+    beside = [
+        value
+        for value in vars(module).values()
+        if inspect.ismodule(value) and value is not module and value.__name__.startswith(package)
+    ]
+    for home in (module, *beside):
+        for value in vars(home).values():
             name = getattr(value, "__procedure__", None)
             if isinstance(name, str) and inspect.isfunction(value):
-                if name in known and known[name].function is not value:
-                    raise BenchError(f"procedure {name!r} exists twice, once in {entry.value}")
-                known[name] = _spec(name, value, skip=1)
-    return _Procedures(known=known, broken=tuple(broken))
+                yield name, value
 
 
 _registered: dict[str, ActionSpec] = {}

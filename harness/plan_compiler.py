@@ -210,7 +210,7 @@ class _Compiler:
                 self._report(path, "the row is empty", "give it values such as `{link: ip}`")
             return
         for key in row:
-            if key not in keys:
+            if key not in keys and key != "id":
                 self._report(
                     (*path, key), f"the first row has no `{shown(key)}`", suggest(key, keys, "one of"), True
                 )
