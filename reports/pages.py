@@ -67,8 +67,9 @@ def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], 
     )
     open_cases = [result for result in results if result.verdict is not Verdict.passed]
     open_cases.sort(key=lambda result: -result.verdict)
-    attention = "".join(_case_row(result) for result in open_cases)
-    passed = "".join(_case_row(result) for result in results if result.verdict is Verdict.passed)
+    several = len({result.bench for result in results}) > 1
+    attention = "".join(_case_row(result, several) for result in open_cases)
+    passed = "".join(_case_row(result, several) for result in results if result.verdict is Verdict.passed)
     fact_rows = "".join(f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in facts.items())
     matrix_link = f'<a href="{COVERAGE_PAGE}">Requirement matrix</a>' if matrix else ""
     ended = f"{len(results)} cases" if results else "no case has a result"
@@ -154,16 +155,13 @@ def _badge(verdict: Verdict | None) -> str:
     return f'<td class="v {verdict}"><span>{verdict.word}</span></td>'
 
 
-def _case_row(result: Result) -> str:
+def _case_row(result: Result, name_bench: bool) -> str:
+    bench = f" on {escape(result.bench)}" if name_bench else ""
     message = f"<pre>{escape(_cut(result.message))}</pre>" if result.message else ""
     return (
         f'<tr>{_badge(result.verdict)}<td><a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>'
-        f"{_bench(result)}{message}</td></tr>"
+        f"{bench}{message}</td></tr>"
     )
-
-
-def _bench(result: Result) -> str:
-    return f" on {escape(result.bench)}" if result.bench else ""
 
 
 def _yes(value: bool | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import md5
@@ -23,6 +24,10 @@ BY_PREFIX = {
     "ABORTED": Verdict.aborted,
     "SKIPPED": Verdict.skipped,
 }
+
+
+PROPERTY = re.compile(r"(?![#!])((?:[^=:\\]|\\.)+)[=:](.*)")
+ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +85,18 @@ def read_environment(folders: Iterable[Path]) -> dict[str, str]:
     for folder in folders:
         path = folder / "environment.properties"
         for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
-            key, equals, value = line.partition("=")
-            if equals and not key.startswith(("#", "!")) and value.strip() not in found.get(key.strip(), []):
-                found.setdefault(key.strip(), []).append(value.strip())
+            pair = PROPERTY.fullmatch(line)
+            if pair is None:
+                continue
+            name, value = (_unescaped(text.strip()) for text in pair.groups())
+            if value not in found.setdefault(name, []):
+                found[name].append(value)
     return {key: ", ".join(values) for key, values in found.items()}
+
+
+def _unescaped(text: str) -> str:
+    """Return a text of a Java properties file as it was meant: ``virtual\\:mcs301`` is ``virtual:mcs301``."""
+    return ESCAPE.sub(lambda found: chr(int(found[1], 16)) if found[1] else found[2], text)
 
 
 def _read(path: Path) -> list[Result]:

@@ -73,6 +73,6 @@ def test_folder_that_is_no_run_is_refused_in_words(make_run: MakeRun) -> None:
 def test_environment_that_differs_between_runs_lists_both_values(make_run: MakeRun) -> None:
     """Two runs with different seeds: the front page shows both."""
     one, two = make_run("one"), make_run("two")
-    (one.folder / "environment.properties").write_text("# comment\nseed = 1\nbench=b\n")
-    (two.folder / "environment.properties").write_text("seed = 2\nbench=b\n")
-    assert read_environment([one.folder, two.folder]) == {"seed": "1, 2", "bench": "b"}
+    (one.folder / "environment.properties").write_text("# comment\nseed = 1\nbench=virtual\\:a\\u00b5\n")
+    (two.folder / "environment.properties").write_text("seed = 2\nbench: virtual\\:a\\u00b5\n")
+    assert read_environment([one.folder, two.folder]) == {"seed": "1, 2", "bench": "virtual:aµ"}
