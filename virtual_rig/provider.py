@@ -116,6 +116,11 @@ class VirtualProvider:
         """Return their names."""
         return site_names()
 
+    @staticmethod
+    def modelled_behaviours() -> frozenset[str]:
+        """Return the ids of the behaviours the rig implements, without opening a site."""
+        return modelled_behaviours()
+
     def open(
         self,
         site: str,

@@ -34,7 +34,7 @@ class World:
         faults: Mapping[str, str] | None = None,
     ) -> None:
         for behaviour in sorted(broken - modelled_behaviours()):
-            near = difflib.get_close_matches(behaviour, modelled_behaviours(), 1)
+            near = difflib.get_close_matches(behaviour, sorted(modelled_behaviours()), 1)
             raise BenchError(
                 f"the virtual rig does not model behaviour {behaviour!r}, so it cannot be broken"
                 + (f"; did you mean {near[0]}?" if near else "")
