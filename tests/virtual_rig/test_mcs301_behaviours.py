@@ -272,7 +272,7 @@ def test_behaviour_broken_is_seen(behaviour: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("broken", sorted(PROBES))
 def test_behaviour_broken_leaves_the_others_intact(broken: str) -> None:
-    """Each behaviour has its own way of being wrong: no other probe notices, but for the collateral listed."""
+    """Each behaviour has its own way of being wrong: no other probe notices, save those listed."""
     noticed = set()
     for behaviour in PROBES.keys() - {broken}:
         try:

@@ -26,14 +26,14 @@ from virtual_rig.world import World
 PROFILE = load_profile("mcs301")
 
 
-@pytest.fixture()
+@pytest.fixture
 def rig() -> Iterator[VirtualClock]:
     clock = VirtualClock()
     yield clock
     clock.close()
 
 
-@pytest.fixture()
+@pytest.fixture
 def meter(rig: VirtualClock) -> Mcs301:
     supply = Supply(rig, balanced(Decimal(230), Decimal(5), Decimal("0.9")))
     return Mcs301(world=World(scheduler=rig), supply=supply, profile=PROFILE, drift_ppm=100)
@@ -66,7 +66,7 @@ def test_clock_set_takes_the_time_and_keeps_drifting(rig: VirtualClock) -> None:
 def test_clock_tells_local_time_with_its_deviation(rig: VirtualClock) -> None:
     """Central European Time is an hour ahead of UTC and says -60."""
     told = CosemDateTime.from_octets(MeterClock(rig, time_zone_min=-60).octets())
-    assert (1, 0, -60) == (told.hour, told.minute, told.deviation_min)
+    assert (told.hour, told.minute, told.deviation_min) == (1, 0, -60)
     assert rig.utc_now() == told.utc()
 
 
@@ -100,23 +100,24 @@ def test_clock_set_by_attribute_is_logged(meter: Mcs301) -> None:
     octets = CosemDateTime.from_datetime(new, deviation_min=-60).octets()
     assert DataAccessResult.SUCCESS is live.setters[2](dlms.octet_string(octets))
     assert new == meter.clock.utc()
-    assert [4, 5] == [row[1] for row in value(meter, "standard_event_log")]  # type: ignore[attr-defined]
+    assert [row[1] for row in value(meter, "standard_event_log")] == [4, 5]  # type: ignore[attr-defined]
     assert DataAccessResult.OTHER_REASON is live.setters[2](dlms.octet_string(b"\xff" * 12))
     assert DataAccessResult.TYPE_UNMATCHED is live.setters[2](dlms.unsigned(1))
 
 
 # --- the switch ------------------------------------------------------------------------------------------
 
-STATES = {
-    # control mode: what each command leads to from (disconnected, connected, ready); . means refused
-    1: {"remote_disconnect": "000", "remote_reconnect": "212", "manual_disconnect": ".2.", "manual_reconnect": "..1"},
-    2: {"remote_disconnect": "000", "remote_reconnect": "112", "manual_disconnect": ".2.", "manual_reconnect": "..1"},
-    3: {"remote_disconnect": "000", "remote_reconnect": "212", "manual_disconnect": "...", "manual_reconnect": "..1"},
-    4: {"remote_disconnect": "000", "remote_reconnect": "112", "manual_disconnect": "...", "manual_reconnect": "..1"},
-    5: {"local_disconnect": ".2.", "local_reconnect": "..1", "remote_reconnect": "212", "manual_disconnect": ".2."},
-    6: {"local_disconnect": ".2.", "local_reconnect": "..1", "remote_reconnect": "212", "manual_disconnect": "..."},
-    0: {"remote_disconnect": "...", "remote_reconnect": "...", "manual_reconnect": "..."},
-}  # fmt: skip
+_C = SwitchCommand
+STATES: dict[int, dict[SwitchCommand, str]] = {
+    # control mode: what each command leads to from (disconnected, connected, ready); a dot means refused
+    0: {_C.REMOTE_DISCONNECT: "...", _C.REMOTE_RECONNECT: "...", _C.MANUAL_RECONNECT: "..."},
+    1: {_C.REMOTE_DISCONNECT: "000", _C.REMOTE_RECONNECT: "212", _C.MANUAL_DISCONNECT: ".2."},
+    2: {_C.REMOTE_DISCONNECT: "000", _C.REMOTE_RECONNECT: "112", _C.MANUAL_DISCONNECT: ".2."},
+    3: {_C.REMOTE_DISCONNECT: "000", _C.REMOTE_RECONNECT: "212", _C.MANUAL_DISCONNECT: "..."},
+    4: {_C.REMOTE_DISCONNECT: "000", _C.REMOTE_RECONNECT: "112", _C.MANUAL_RECONNECT: "..1"},
+    5: {_C.LOCAL_DISCONNECT: ".2.", _C.LOCAL_RECONNECT: "..1", _C.MANUAL_DISCONNECT: ".2."},
+    6: {_C.LOCAL_DISCONNECT: ".2.", _C.LOCAL_RECONNECT: "..1", _C.MANUAL_DISCONNECT: "..."},
+}
 
 
 @pytest.mark.parametrize("mode", sorted(STATES))
@@ -126,7 +127,7 @@ def test_disconnector_follows_the_table_of_its_mode(mode: int) -> None:
         for state, wanted in zip(ControlState, leads_to, strict=True):
             switch = Disconnector(control_mode=mode, moved=lambda _command, _state: None)
             switch.state = state
-            done = switch.command(SwitchCommand(command))
+            done = switch.command(command)
             assert done == (wanted != "."), (mode, command, state)
             assert (state if wanted == "." else int(wanted)) == switch.state
 
@@ -145,20 +146,20 @@ def test_disconnector_remote_disconnect_stops_the_energy(meter: Mcs301, rig: Vir
     live = meter.model.by_name["disconnect_control"]
     rig.sleep_s(3600)
     before = value(meter, "energy_import")
-    assert (ActionResult.SUCCESS, None) == live.methods[1](dlms.integer(0))
+    assert live.methods[1](dlms.integer(0)) == (ActionResult.SUCCESS, None)
     rig.sleep_s(3600)
     assert 3105 == before == value(meter, "energy_import")
-    assert 0 == value(meter, "current_l1")
-    assert 2300 == value(meter, "voltage_l1")
-    assert [False, 0, 4] == [value(meter, "disconnect_control", n) for n in (2, 3, 4)]
-    assert (ActionResult.SUCCESS, None) == live.methods[2](dlms.integer(0))
-    assert [62, 63] == [row[1] for row in value(meter, "disconnector_event_log")]  # type: ignore[attr-defined]
+    assert value(meter, "current_l1") == 0
+    assert value(meter, "voltage_l1") == 2300
+    assert [value(meter, "disconnect_control", n) for n in (2, 3, 4)] == [False, 0, 4]
+    assert live.methods[2](dlms.integer(0)) == (ActionResult.SUCCESS, None)
+    assert [row[1] for row in value(meter, "disconnector_event_log")] == [62, 63]  # type: ignore[attr-defined]
 
 
 def test_disconnector_wrong_argument_moves_nothing(meter: Mcs301) -> None:
     """The methods take an integer and nothing else."""
     live = meter.model.by_name["disconnect_control"]
-    assert (ActionResult.TYPE_UNMATCHED, None) == live.methods[1](None)
+    assert live.methods[1](None) == (ActionResult.TYPE_UNMATCHED, None)
     assert value(meter, "disconnect_control")
 
 
@@ -169,20 +170,20 @@ def test_registers_show_the_supply(meter: Mcs301) -> None:
     """Every instantaneous value is what flows, in its register's scale."""
     shown = {
         name: value(meter, name)
-        for name in ("voltage_l2", "current_l3", "power_l1", "power_import", "power_export", "frequency", "power_factor")
-    }  # fmt: skip
-    assert {
-        "voltage_l2": 2300, "current_l3": 5000, "power_l1": 1035, "power_import": 3105, "power_export": 0,
+        for name in ("voltage_l2", "current_l3", "power_l1", "power_import", "frequency", "power_factor")
+    }
+    assert shown == {
+        "voltage_l2": 2300, "current_l3": 5000, "power_l1": 1035, "power_import": 3105,
         "frequency": 5000, "power_factor": 900,
-    } == shown  # fmt: skip
+    }  # fmt: skip
 
 
 def test_registers_export_counts_in_the_other_register(meter: Mcs301, rig: VirtualClock) -> None:
     """A negative power factor feeds A- and shows no import."""
     meter.supply.apply(balanced(Decimal(230), Decimal(10), Decimal(-1)))
     rig.sleep_s(3600)
-    assert [0, 6900] == [value(meter, name) for name in ("energy_import", "energy_export")]
-    assert [0, 6900] == [value(meter, name) for name in ("power_import", "power_export")]
+    assert [value(meter, name) for name in ("energy_import", "energy_export")] == [0, 6900]
+    assert [value(meter, name) for name in ("power_import", "power_export")] == [0, 6900]
 
 
 def test_parameter_takes_its_own_type_only(meter: Mcs301) -> None:
@@ -191,9 +192,9 @@ def test_parameter_takes_its_own_type_only(meter: Mcs301) -> None:
     assert DataAccessResult.SUCCESS is note.setters[2](dlms.octet_string(b"x" * 32))
     assert DataAccessResult.OTHER_REASON is note.setters[2](dlms.octet_string(b"x" * 33))
     assert DataAccessResult.TYPE_UNMATCHED is note.setters[2](dlms.unsigned(1))
-    assert 1 == value(meter, "note_counter")
-    assert (ActionResult.SUCCESS, None) == counter.methods[1](dlms.integer(0))
-    assert 0 == value(meter, "note_counter")
+    assert value(meter, "note_counter") == 1
+    assert counter.methods[1](dlms.integer(0)) == (ActionResult.SUCCESS, None)
+    assert value(meter, "note_counter") == 0
 
 
 def test_power_cut_registers_and_clock_survive(meter: Mcs301, rig: VirtualClock) -> None:
@@ -201,13 +202,13 @@ def test_power_cut_registers_and_clock_survive(meter: Mcs301, rig: VirtualClock)
     rig.sleep_s(3600)
     meter.supply.switch(False)
     rig.sleep_s(7200)
-    assert (0, 0) == (value(meter, "voltage_l1"), value(meter, "frequency"))
+    assert (value(meter, "voltage_l1"), value(meter, "frequency")) == (0, 0)
     meter.supply.switch(True)
-    assert 3105 == value(meter, "energy_import")
+    assert value(meter, "energy_import") == 3105
     assert timedelta(seconds=1.08) == meter.clock.utc() - rig.utc_now()
-    assert 7200 == value(meter, "power_failure_duration")
-    assert [7200] == [row[1] for row in value(meter, "power_failure_log")]  # type: ignore[attr-defined]
-    assert [1, 2] == [row[1] for row in value(meter, "standard_event_log")]  # type: ignore[attr-defined]
+    assert value(meter, "power_failure_duration") == 7200
+    assert [row[1] for row in value(meter, "power_failure_log")] == [7200]  # type: ignore[attr-defined]
+    assert [row[1] for row in value(meter, "standard_event_log")] == [1, 2]  # type: ignore[attr-defined]
 
 
 # --- event logs ------------------------------------------------------------------------------------------
@@ -218,9 +219,9 @@ def test_event_log_the_oldest_entry_gives_way(meter: Mcs301) -> None:
     for _ in range(700):
         meter.record("fraud", "authentication_failure")
     live = meter.model.by_name["fraud_event_log"]
-    assert [680, 680] == [live.getters[number]().plain() for number in (7, 8)]
+    assert [live.getters[number]().plain() for number in (7, 8)] == [680, 680]
     live.methods[1](dlms.integer(0))
-    assert [255] == [row[1] for row in value(meter, "fraud_event_log")]  # type: ignore[attr-defined]
+    assert [row[1] for row in value(meter, "fraud_event_log")] == [255]  # type: ignore[attr-defined]
 
 
 def test_event_log_selective_access_by_entry_and_by_range(meter: Mcs301, rig: VirtualClock) -> None:
@@ -237,7 +238,7 @@ def test_event_log_selective_access_by_entry_and_by_range(meter: Mcs301, rig: Vi
     )
     chosen = select(SelectiveAccess(2, two))
     assert isinstance(chosen, dlms.Data)
-    assert 2 == len(chosen.items())
+    assert len(chosen.items()) == 2
     start = rig.utc_now() - timedelta(seconds=150)
     span = dlms.structure(
         dlms.null(),
@@ -247,12 +248,12 @@ def test_event_log_selective_access_by_entry_and_by_range(meter: Mcs301, rig: Vi
     )
     recent = select(SelectiveAccess(1, span))
     assert isinstance(recent, dlms.Data)
-    assert 2 == len(recent.items())
+    assert len(recent.items()) == 2
     assert DataAccessResult.TYPE_UNMATCHED is select(SelectiveAccess(1, dlms.null()))
     assert DataAccessResult.OTHER_REASON is select(SelectiveAccess(3, two))
 
 
 def test_identity_is_as_long_as_the_standard_says(meter: Mcs301) -> None:
     """System title 8 octets, logical device name 16, beginning with the manufacturer."""
-    assert (8, 16) == (len(meter.identity.system_title), len(meter.identity.logical_device_name))
+    assert (len(meter.identity.system_title), len(meter.identity.logical_device_name)) == (8, 16)
     assert b"MCS" == meter.identity.system_title[:3] == meter.identity.logical_device_name[:3]

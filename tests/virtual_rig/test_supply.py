@@ -34,14 +34,14 @@ def powers_of(supply: Supply) -> Powers:
 def test_phase_powers_are_whole_milliwatts() -> None:
     """230 V, 5 A at 0.9 give 1035 W and the matching reactive power, exactly rounded."""
     phase = PhaseLoad(voltage_v=Decimal(230), current_a=Decimal(5), power_factor=Decimal("0.9"))
-    assert 1_035_000 == phase.active_mw
-    assert 501_273 == phase.reactive_mvar
+    assert phase.active_mw == 1_035_000
+    assert phase.reactive_mvar == 501_273
 
 
 def test_phase_leading_current_gives_negative_reactive_power() -> None:
     """A capacitive load counts as R-."""
     phase = PhaseLoad(current_a=Decimal(1), power_factor=Decimal(0), leading=True)
-    assert -230_000 == phase.reactive_mvar
+    assert phase.reactive_mvar == -230_000
 
 
 @pytest.mark.parametrize("changed", [{"power_factor": Decimal("1.01")}, {"current_a": Decimal(-1)}])
@@ -60,7 +60,7 @@ def test_energy_over_thirty_years_is_exact() -> None:
     rig.sleep_s(years_s)
     assert 3 * 1_035_000 * years_s * 10**9 == energies.exact_mw_ns("A+")
     assert 3 * 1035 * years_s // 3600 == energies.read_wh("A+")
-    assert 0 == energies.read_wh("A-")
+    assert energies.read_wh("A-") == 0
     rig.close()
 
 
@@ -106,7 +106,7 @@ def test_supply_switch_tells_listeners_once() -> None:
     supply.switch(False)
     supply.switch(False)
     supply.switch(True)
-    assert [False, True] == heard
+    assert heard == [False, True]
     rig.close()
 
 
