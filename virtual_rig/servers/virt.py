@@ -8,15 +8,15 @@ them. Only programs in this process can open it; for others there is the PTY ser
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol, runtime_checkable
 
 import serial
 
 from adapters.base import LineSettings, Wire
-from adapters.errors import BenchError
 from virtual_rig.servers.line import CHUNK_BYTES, Line, Rig
 from virtual_rig.wire import SERIAL_BUFFER_BYTES, HostLine, LineModel
 
@@ -56,9 +56,9 @@ class VirtServer:
     blackhole = False
 
     def __init__(self, name: str, model: LineModel, rig: Rig) -> None:
-        if name in _PORTS:
-            raise BenchError(f"virt://{name} exists already in this process")
         self.name, self._model, self._rig = name, model, rig
+        # Several worlds in one process may each have a port of this name; their addresses differ.
+        self._port = next(port for port in _numbered(name) if port not in _PORTS)
         self._in_use = False
         self._break_since_s: float | None = None
         device_end, host_end = socket.socketpair()
@@ -74,14 +74,14 @@ class VirtServer:
         )
         if _HANDLERS not in serial.protocol_handler_packages:
             serial.protocol_handler_packages.append(_HANDLERS)
-        _PORTS[name] = self
+        _PORTS[self._port] = self
         rig.attach(self)
         rig.line_up(self.line)
 
     @property
     def address(self) -> str:
         """Return the URL."""
-        return f"virt://{self.name}"
+        return f"virt://{self._port}"
 
     def admit(self, wire: Wire) -> Line:
         """Return the one line."""
@@ -94,8 +94,8 @@ class VirtServer:
     def close(self) -> None:
         """Remove the port."""
         self._rig.detach(self)
-        if _PORTS.get(self.name) is self:
-            del _PORTS[self.name]
+        if _PORTS.get(self._port) is self:
+            del _PORTS[self._port]
         self.line.hanging_up = True
         self.line.shut()
 
@@ -104,9 +104,9 @@ class VirtServer:
     def take_port(self, settings: LineSettings) -> int:
         """Open the host's end and return its file descriptor. Raises OSError: taken, unplugged."""
         if self._in_use:
-            raise OSError(16, f"virt://{self.name} is in use")
+            raise OSError(16, f"{self.address} is in use")
         if self.line.hanging_up:
-            raise OSError(2, f"virt://{self.name} is unplugged")
+            raise OSError(2, f"{self.address} is unplugged")
         self._in_use = True
         self.line.settings_of_host = settings
         with contextlib.suppress(BlockingIOError):
@@ -137,6 +137,12 @@ class VirtServer:
         """Set DTR and RTS."""
         if isinstance(self._model, ModemModel):
             self._model.modem_lines(self.line, dtr, rts)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in itertools.count(2):
+        yield f"{name}-{number}"
 
 
 def virt_port(name: str) -> VirtServer | None:
