@@ -18,7 +18,7 @@ from secrets import token_bytes
 from typing import Any, Protocol, cast
 
 from adapters import registry
-from adapters.base import ByteStream, Clock, LineSettings, Parity, SerialStream
+from adapters.base import ByteStream, Clock, LineSettings, Parity, SerialStream, Tap
 from adapters.clock import WallClock
 from adapters.errors import BenchError, LabError, NotPermitted
 from adapters.registry import AdapterContext, OpenedLink, Secret
@@ -137,6 +137,13 @@ class LiveBench:
     def trace_digest(self) -> str:
         """Return the digest of the byte trace, empty on a bench of real devices."""
         return self._provided.trace_digest() if self._provided is not None else ""
+
+    def end_case(self) -> None:
+        """Let every device close what the case left open, so that no case depends on the one before it."""
+        for device in self.devices.values():
+            finish = getattr(device, "end_case", None)
+            if finish is not None:
+                finish()
 
     def make_safe(self) -> None:
         """Put every device into its safe state: sources off last, so that meters can still say good-bye.

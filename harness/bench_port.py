@@ -53,6 +53,10 @@ class Bench(Protocol):
         """Return the transcripts of the bench's links by name."""
         ...
 
+    def end_case(self) -> None:
+        """Give the devices back as the next case expects them: nothing left open. Does not raise LabError."""
+        ...
+
     def make_safe(self) -> None:
         """Put every device into its safe state."""
         ...
@@ -74,6 +78,9 @@ class NoBench:
     allow: frozenset[str] = frozenset()
     identity_expected: Mapping[str, str] = field(default_factory=dict)
     wire_logs: Mapping[str, object] = field(default_factory=dict)
+
+    def end_case(self) -> None:
+        """Nothing was left open."""
 
     def make_safe(self) -> None:
         """Nothing was switched on."""

@@ -142,6 +142,8 @@ class _CaseRun:
             return None
         stop = self._run_steps()
         self._run_always()
+        with self._interrupts.shielded():
+            self._bench.end_case()
         return stop
 
     def _run_steps(self) -> BaseException | None:

@@ -49,7 +49,7 @@ from adapters.protocols.dlms.enums import (
     ServiceError,
 )
 from adapters.protocols.dlms.link import ApduReceived
-from adapters.protocols.dlms.security import Keys
+from adapters.protocols.dlms.security import InvocationCounter, Keys
 from adapters.roles import AssociationOpened
 
 MECHANISMS = {
@@ -121,7 +121,7 @@ class OpenAssociation:
         keys: Mapping[str, bytes],
         system_title: bytes,
         random: Callable[[int], bytes],
-        first_counter: int,
+        counter: InvocationCounter,
         flaw: Flaw | None,
         link_connection: bool = False,
     ) -> None:
@@ -132,9 +132,10 @@ class OpenAssociation:
         self._link_up = False
         self._connectionless = mechanism == "pre-established" and not link_connection
         self._engine = line.engine(entry.sap)
-        self._application = self._engine_for(first_counter)
+        self._counter = counter
+        self._application = self._engine_for()
 
-    def _engine_for(self, counter: int) -> ClientAssociation:
+    def _engine_for(self) -> ClientAssociation:
         profile_security = self.line.profile.security
         ciphered = self.entry.ciphered and self.mechanism == self.entry.mechanism
         keys = None
@@ -151,17 +152,15 @@ class OpenAssociation:
             system_title=self._title if keys is not None else b"",
             ciphered=ciphered and keys is not None,
             general=profile_security.general_ciphering,
-            invocation_counter=counter,
             conformance=proposed,
             max_pdu=self.entry.max_pdu,
             pre_established=self.mechanism == "pre-established",
         )
-        return ClientAssociation(settings, self._random(CHALLENGE_OCTETS))
-
-    def next_counter(self) -> int:
-        """Return the invocation counter the next association of this client has to begin with."""
-        channel = self._application.channel
-        return channel.send.next_value if channel is not None else 0
+        application = ClientAssociation(settings, self._random(CHALLENGE_OCTETS))
+        if application.channel is not None:
+            # One counter for a key and system title, however many associations use them at once.
+            application.channel.send = self._counter
+        return application
 
     # --- opening and closing ----------------------------------------------------------------------------
 
@@ -185,7 +184,8 @@ class OpenAssociation:
             if expected is None or self._flaw is not None:
                 raise
         # The meter told the invocation counter it waits for: an earlier session went further than we know.
-        self._application = self._engine_for(expected)
+        self._counter.next_value = expected
+        self._application = self._engine_for()
         return self._handshake()
 
     def _handshake(self) -> Negotiated:

@@ -19,6 +19,7 @@ from adapters.errors import (
     TransportError,
 )
 from adapters.profiles.model import Client, Profile
+from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext
 from adapters.roles import AssociationOpened
 
@@ -33,7 +34,7 @@ class Connections:
         self._context, self._profile = context, profile
         self._shared: dict[str, DlmsLink] = {}
         self._open: dict[str, OpenAssociation] = {}
-        self._counters: dict[str, int] = {}  # next invocation counter by client
+        self._counters: dict[str, InvocationCounter] = {}
 
     def associate(
         self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""
@@ -62,7 +63,7 @@ class Connections:
             keys=self.keys(client, mechanism, flaw),
             system_title=bytes.fromhex(self._profile.security.client_system_title),
             random=self._context.random_octets,
-            first_counter=self._next_counter(client, entry, mechanism),
+            counter=self._counter(client, entry, mechanism),
             flaw=Flaw.of(flaw),
         )
         try:
@@ -73,8 +74,6 @@ class Connections:
         except LabError:
             self.abandon(opened)
             raise
-        finally:
-            self._counters[client] = max(self._counters.get(client, 0), opened.next_counter())
         self._open[name] = opened
         return result
 
@@ -97,10 +96,8 @@ class Connections:
     def forget(self, association: str) -> None:
         """Let go of an association without a word; forgetting what is not open is harmless."""
         opened = self._open.pop(association, None)
-        if opened is not None:
-            self._counters[opened.client] = max(self._counters.get(opened.client, 0), opened.next_counter())
-            if not opened.line.shared:
-                opened.line.close()
+        if opened is not None and not opened.line.shared:
+            opened.line.close()
 
     def drop_link(self, link: str = "") -> None:
         """Close a link and forget all its associations."""
@@ -148,7 +145,7 @@ class Connections:
             keys=self.keys(client, "none", ""),
             system_title=b"",
             random=self._context.random_octets,
-            first_counter=1,
+            counter=InvocationCounter(1),
             flaw=None,
         )
         try:
@@ -215,7 +212,6 @@ class Connections:
             )
         self._make_room_for(link)
         line = DlmsLink(link, self._context.open_link(link), self._context.clock, self._profile)
-        line.prepare()
         if line.shared:
             self._shared[link] = line
         return line
@@ -241,20 +237,25 @@ class Connections:
                 )
         return found
 
-    def _next_counter(self, client: str, entry: Client, mechanism: str) -> int:
+    def _counter(self, client: str, entry: Client, mechanism: str) -> InvocationCounter:
+        """Return the invocation counter all associations of a client share."""
         if mechanism != "hls-gmac":
-            return 1
-        if client not in self._counters and entry.invocation_counter:
-            self._counters[client] = self._read_counter(entry.invocation_counter)
-        return self._counters.get(client, 1)
+            return InvocationCounter(1)
+        if client not in self._counters:
+            first = self._read_counter(entry.invocation_counter) if entry.invocation_counter else 1
+            self._counters[client] = InvocationCounter(first)
+        return self._counters[client]
 
     def _read_counter(self, name: str) -> int:
         """Return the meter's own idea of the next counter, or 1 where nobody may ask for it."""
         public = self._public()
         if public is None:
             return 1
-        for link in self._context.links:
-            if any(opened.line.name == link and opened.line.shared for opened in self._open.values()):
+        busy = {opened.line.name for opened in self._open.values() if opened.line.shared}
+        links = self._context.links
+        # A connection of its own disturbs nobody; a serial port may be taken by somebody we cannot see.
+        for link in sorted(links, key=lambda name: links[name].get("transport") != "tcp"):
+            if link in busy:
                 continue
             try:
                 self.associate(public[0], link, "(counter)")

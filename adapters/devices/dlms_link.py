@@ -58,12 +58,16 @@ class DlmsLink:
             self.reply_timeout_s, float(options.get("hdlc_timeout_s", HDLC_RESPONSE_TIMEOUT_S))
         )
         self.open = True
+        self._mode_e = options.get("mode_e", "no").lower() in ("yes", "true")
+        self._in_hdlc = False  # after a sign-on, until the last HDLC connection ends
+        self._connected: set[ClientLink] = set()  # engines whose link layer is up
         self._early = b""  # octets of HDLC that came together with the end of the sign-on
 
-    def prepare(self) -> None:
-        """Do what the wire needs before HDLC: the mode E sign-on where the bench asks for it."""
-        if self.opened.options.get("mode_e", "no").lower() in ("yes", "true"):
+    def _prepare(self) -> None:
+        """Do what the wire needs before HDLC: the mode E sign-on, where the bench asks for it."""
+        if self._mode_e and not self._in_hdlc:
             self._early = sign_on(self.name, self.opened, self._clock)
+            self._in_hdlc = True
 
     def engine(self, client_sap: int) -> ClientLink:
         """Return a link engine for one client address; nothing has been sent yet."""
@@ -83,8 +87,22 @@ class DlmsLink:
 
     def connect(self, engine: ClientLink) -> None:
         """Bring the link layer up for one client (SNRM). Raises Refused("disconnected") on DM."""
+        signed_on_before = self._in_hdlc
+        self._prepare()
+        try:
+            self._connect(engine)
+        except ReadTimeout:
+            if not (self._mode_e and signed_on_before) or self._connected:
+                raise
+            # The head may have gone back to waiting for a sign-on while nobody was connected.
+            self._in_hdlc = False
+            self._prepare()
+            self._connect(engine)
+
+    def _connect(self, engine: ClientLink) -> None:
         engine.connect()
         self._wait_for(engine, LinkUp)
+        self._connected.add(engine)
 
     def disconnect(self, engine: ClientLink) -> None:
         """Take the link layer down (DISC). A meter that does not answer any more is left alone."""
@@ -93,6 +111,10 @@ class DlmsLink:
             self._wait_for(engine, LinkDown)
         except (TransportError, Refused):
             self._tap.note("no answer to the disconnection")
+        finally:
+            self._connected.discard(engine)
+            if not self._connected:
+                self._in_hdlc = False
 
     def exchange(self, engine: ClientLink, apdu: bytes) -> ApduReceived:
         """Send one APDU and return the next one that comes back."""
@@ -108,6 +130,7 @@ class DlmsLink:
     def send_only(self, engine: ClientLink, apdu: bytes, *, connectionless: bool) -> ApduReceived | None:
         """Send an APDU that asks for no answer; return one that came all the same."""
         if connectionless:
+            self._prepare()
             engine.send_unconfirmed(apdu)
         else:
             engine.send_apdu(apdu)

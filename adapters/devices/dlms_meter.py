@@ -24,6 +24,7 @@ from adapters.errors import (
 )
 from adapters.profiles.loader import load_profile
 from adapters.profiles.model import CosemObject, Profile
+from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext
 from adapters.roles import (
     AssociationOpened,
@@ -70,6 +71,10 @@ class DlmsMeter:
         if not (serial or name):
             raise Refused("object-undefined", "the meter tells neither a device id nor a logical device name")
         return Identity(serial=serial or name, model=name, firmware=firmware)
+
+    def end_case(self) -> None:
+        """Release what the case left open; a meter that does not answer is simply let go."""
+        self.release_all()
 
     def make_safe(self) -> None:
         """Release what is open; a meter that does not answer is simply let go."""
@@ -205,7 +210,7 @@ class DlmsMeter:
             keys=self._connections.keys(client, "none", ""),
             system_title=b"",
             random=self._context.random_octets,
-            first_counter=1,
+            counter=InvocationCounter(1),
             flaw=None,
             link_connection=True,
         )

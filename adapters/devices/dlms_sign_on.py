@@ -38,7 +38,7 @@ def sign_on(name: str, opened: OpenedLink, clock: Clock) -> bytes:
             baud=int(options.get("mode_e_baud", 300)), data_bits=7, parity="E", stop_bits=1
         ),
     )
-    settings: LineSettings | None = None
+    reaction_s = 0.0
     engine.start()
     while True:
         while (event := engine.next_event()) is not NEED_DATA:
@@ -47,13 +47,15 @@ def sign_on(name: str, opened: OpenedLink, clock: Clock) -> bytes:
                 serial.write(data, WRITE_TIMEOUT_S)
             match event:
                 case LineChange():
-                    settings = event.settings
-                    serial.configure(settings)
+                    serial.configure(event.settings)
                 case IdentificationReceived():
-                    clock.sleep_s(event.delay_s)
+                    reaction_s = event.delay_s
+                    clock.sleep_s(reaction_s)
                     if data:
                         serial.write(data, WRITE_TIMEOUT_S)
                 case HandedOver():
+                    # Both ends change their speed now; the reaction time keeps our first frame out of it.
+                    clock.sleep_s(reaction_s)
                     return event.rest
                 case SignOnFailed():
                     raise ConnectError(f"link {name}: sign-on failed: {event.why}", received=event.data)

@@ -157,9 +157,9 @@ class ClockShift:
 def shift_clock_and_back(run: Steps, *, meter: DlmsMeter, association: str, shift: int) -> ClockShift:
     """Shift the clock by ``shift`` seconds, look, shift it back, look again."""
     before = meter.read_clock(association=association).drift_s
-    meter.action("clock", "shift_time", shift, association=association)
+    meter.action("clock", "shift_time", f"long:{shift}", association=association)
     shifted = meter.read_clock(association=association).drift_s
-    meter.action("clock", "shift_time", -shift, association=association)
+    meter.action("clock", "shift_time", f"long:{-shift}", association=association)
     after = meter.read_clock(association=association).drift_s
     return ClockShift(moved_s=_seconds(shifted - before), left_s=_seconds(after - before))
 

@@ -146,6 +146,9 @@ class FakeBench:
         self.adapter = LineMeterAdapter(server.address, self.clock)
         self.devices: Mapping[str, object] = {"meter": self.adapter, "source": self.adapter}
 
+    def end_case(self) -> None:
+        """Nothing is left open between cases here."""
+
     def make_safe(self) -> None:
         """Put the meter into its safe state."""
         self.adapter.make_safe()

@@ -21,7 +21,7 @@ from adapters.protocols.iec62056_21.messages import BAUD_RATES, Identification
 from adapters.protocols.iec62056_21.mode_e import ModeEServer, SignOnState
 from virtual_rig.meters.associations import AssociationTable, PortState
 from virtual_rig.meters.session import LinkSession
-from virtual_rig.wire import HostLine
+from virtual_rig.wire import HostLine, Timer
 
 TCP_PATIENCE_S = 5.0
 SERIAL_PATIENCE_S = 0.5  # far above an inter-octet time-out, so that a loaded host is not cut off
@@ -157,6 +157,7 @@ class OpticalPort(SerialPort):
         self._sign_on_lines = sign_on_lines
         self._sign_ons: dict[str, ModeEServer] = {}
         self._lines: dict[str, HostLine] = {}
+        self._patience: dict[str, Timer] = {}
 
     def opened(self, line: HostLine) -> None:
         """Set the meter's end of the line."""
@@ -213,7 +214,7 @@ class OpticalPort(SerialPort):
             elif isinstance(event, HandedOver):
                 rest = event.rest
                 self.owner = line.name
-                self._table.world.scheduler.call_later(SIGN_ON_PATIENCE_S, self._unused, line)
+                self._expect_use_of(line)
         self._send(line, sign_on, delay_s)
         if rest:
             self._hdlc(line, rest)
@@ -221,6 +222,14 @@ class OpticalPort(SerialPort):
     def _send(self, line: HostLine, sign_on: ModeEServer, delay_s: float) -> None:
         if data := sign_on.data_to_send():
             line.send(data, delay_s, line.device_settings)
+
+    def _expect_use_of(self, line: HostLine) -> None:
+        """Start the patience of this hand-over; that of an earlier one must not cut it short."""
+        earlier = self._patience.get(line.name)
+        if earlier is not None:
+            earlier.cancel()
+        scheduler = self._table.world.scheduler
+        self._patience[line.name] = scheduler.call_later(SIGN_ON_PATIENCE_S, self._unused, line)
 
     def _unused(self, line: HostLine) -> None:
         """Nobody connected after the hand-over: wait for a sign-on again."""
