@@ -68,7 +68,7 @@ def test_scpi_header_between_short_and_long_form_is_undefined(header: str) -> No
 
 
 def test_scpi_compound_message_continues_at_the_level_of_the_header_before() -> None:
-    """After ';' the path goes on one level above the last word; common commands do not move it; ':' resets it."""
+    """After ';' the path goes on above the last word; common commands leave it alone, ':' resets it."""
     parser = instrument()
     answer = parser.receive_data(b"SOUR:PHAS3:VOLT:MHAR:HARM1 230,0;STAT 1;*IDN?;STAT 0;:OUTP ON;:OUTP?\n")
     assert answer == b"MAKER,MODEL,1,2;1\n"
