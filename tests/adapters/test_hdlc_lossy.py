@@ -1,4 +1,4 @@
-"""Two HDLC engines on a bad wire: every APDU arrives exactly once and in order, or the link says it is down."""
+"""Two HDLC engines on a bad wire: APDUs arrive exactly once and in order, or the link says it is down."""
 
 from __future__ import annotations
 

@@ -88,8 +88,7 @@ class HdlcStream:
     def discard_partial(self) -> Skipped | None:
         """Drop what waits for its rest (the line fell silent in mid-frame) and return it, if there is any.
 
-        A frame that came after the octets that were lost may be hidden in what waits; it is looked for first
-        by ``resynchronise``.
+        All of it goes: a frame that hid behind lost octets is late by now, and its sender will repeat it.
         """
         data = self._skipped + self._buffer[self._position :]
         self._buffer, self._position, self._needed = b"", 0, 1

@@ -48,7 +48,7 @@ class Request:
 
     def encode(self) -> bytes:
         """Return the octets. Raises LocalProtocolError for an address the standard does not allow."""
-        return _checked(_REQUEST, f"/?{self.address}!\r\n")
+        return _checked(self, f"/?{self.address}!\r\n")
 
     def __str__(self) -> str:
         return f"request to {self.address!r}" if self.address else "request to anyone"
@@ -81,9 +81,8 @@ class Identification:
     def encode(self) -> bytes:
         """Return the octets. Raises LocalProtocolError where a part is too long or not allowed."""
         escape = f"\\{self.enhanced}" if self.enhanced else ""
-        return _checked(
-            _IDENTIFICATION, f"/{self.manufacturer}{self.baud_code}{escape}{self.identification}\r\n"
-        )
+        text = f"/{self.manufacturer}{self.baud_code}{escape}{self.identification}\r\n"
+        return _checked(self, text)
 
     def __str__(self) -> str:
         mode = ", HDLC possible" if self.offers_hdlc else ""
@@ -113,7 +112,7 @@ class OptionSelect:
 
     def encode(self) -> bytes:
         """Return the octets. Raises LocalProtocolError for characters that are no codes."""
-        return _checked(_OPTION, f"\x06{self.protocol}{self.baud_code}{self.mode}\r\n")
+        return _checked(self, f"\x06{self.protocol}{self.baud_code}{self.mode}\r\n")
 
     def __str__(self) -> str:
         if self.is_hdlc:
@@ -155,10 +154,12 @@ def hdlc_settings(baud: int) -> LineSettings:
     return LineSettings(baud=baud, data_bits=8, parity="N", stop_bits=1)
 
 
-def _checked(pattern: re.Pattern[bytes], text: str) -> bytes:
+def _checked(message: Message, text: str) -> bytes:
+    """Return ``text`` as octets when they read as ``message`` again."""
     data = text.encode("latin-1", "replace")
-    if not pattern.fullmatch(data):
-        raise LocalProtocolError(
-            f"not an IEC 62056-21 message: {text!r}", data=data, clause="IEC 62056-21 6.3"
-        )
-    return data
+    try:
+        if parse_message(data) == message:
+            return data
+    except RemoteProtocolError:
+        pass
+    raise LocalProtocolError(f"not a sign-on message: {text!r}", data=data, clause="IEC 62056-21 6.3")
