@@ -53,9 +53,13 @@ $(VENV)/.node: requirements-node.lock $(VENV)/.locked
 	@$(PIP) install --require-hashes -r requirements-node.lock
 	@touch $@
 
+# The verdict of the run is the exit code of the whole; a report is made of every run, passed or not.
 run: setup node
 	@status=0; run=$$($(BIN)/meterbench run $(PLANS) --bench $(BENCH) --runs-dir $(RUNS)) || status=$$?; \
-		test -z "$$run" || $(BIN)/meterbench report $$run || status=3; exit $$status
+	if test -d "$$run"; then \
+		$(BIN)/meterbench coverage --json > "$$run/coverage.json" || rm -f "$$run/coverage.json"; \
+		$(BIN)/meterbench report "$$run" || status=3; \
+	fi; exit $$status
 
 test: setup node
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-branch --cov-report=term:skip-covered

@@ -10,6 +10,7 @@ const page = { singleFile: true, reportLanguage: "en", theme: "light" };
 export default {
   name,
   appendHistory: false,
+  hideLabels: ["framework", "parentSuite", "suite"], // the path above a case says the same
   globalAttachments: given.globalAttachments ?? [],
   // The same case on two benches is two results, not a retry.
   environments: Object.fromEntries(
@@ -27,7 +28,7 @@ export default {
         reportName: name,
         groupBy: ["parentSuite", "suite", "subSuite"],
         sections: ["charts", "timeline"],
-        stepTreeExpansion: "expanded",
+        stepTreeExpansion: "expand_failed_only",
       },
     },
     requirements: {

@@ -31,7 +31,7 @@ main{max-width:1080px;margin:auto;background:#fff;border-radius:8px;padding:28px
 h1{font-size:24px;margin:0 0 4px}h2{font-size:17px;margin:32px 0 8px}p{margin:4px 0 12px}
 table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:6px 12px 6px 0;border-bottom:1px solid #e3e8ee;vertical-align:top}
-th{font-weight:600;color:#556}td.n{text-align:right;font-variant-numeric:tabular-nums;width:1%;padding-right:16px}
+th{font-weight:600;color:#556}td.n{text-align:right;font-variant-numeric:tabular-nums;width:1%;white-space:nowrap;padding-right:16px}
 td{overflow-wrap:anywhere}td.id,td.v{white-space:nowrap;width:1%;overflow-wrap:normal}
 .v span{display:inline-block;padding:0 8px;border-radius:4px;font-size:13px;font-weight:600}
 .passed span{background:#d8f3dc;color:#14532d}.failed span{background:#fbd5d5;color:#7f1d1d}
@@ -68,8 +68,8 @@ def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], 
     open_cases = [result for result in results if result.verdict is not Verdict.passed]
     open_cases.sort(key=lambda result: -result.verdict)
     several = len({result.bench for result in results}) > 1
-    attention = "".join(_case_row(result, several) for result in open_cases)
-    passed = "".join(_case_row(result, several) for result in results if result.verdict is Verdict.passed)
+    attention = _case_rows(open_cases, several)
+    passed = _case_rows([result for result in results if result.verdict is Verdict.passed], several)
     fact_rows = "".join(f"<tr><td>{escape(k)}</td><td>{escape(v)}</td></tr>" for k, v in facts.items())
     matrix_link = f'<a href="{COVERAGE_PAGE}">Requirement matrix</a>' if matrix else ""
     ended = f"{len(results)} cases" if results else "no case has a result"
@@ -92,25 +92,28 @@ def matrix_page(title: str, behaviours: Sequence[Behaviour], results: Sequence[R
     """Return the requirement matrix: each behaviour, what verifies it, and how that ended in these runs."""
     by_id = _by_requirement(results)
     rows = []
+    judged: list[Verdict] = []
     for one in behaviours:
         ran = by_id.get(one.id, [])
         verdict = worst(result.verdict for result in ran) if ran else None
-        links = [f'<a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>' for result in ran]
-        ran_keys = {name for result in ran for name in (_key(result), result.full_name.removeprefix("plan:"))}
-        links += [f"{escape(case)} (not in these runs)" for case in one.cases if case not in ran_keys]
-        what = f"<br>{escape(one.title)}" if one.title else ""
-        why = f"context only: {escape(one.context)}" if one.context else "<br>".join(links)
+        if verdict in (Verdict.passed, Verdict.failed):
+            judged.append(verdict)
+        ran_keys = {name for result in ran for name in _names(result)}
+        absent = [f"{escape(case)} (not in these runs)" for case in one.cases if case not in ran_keys]
+        links = "<br>".join([_link(result) for result in ran] + absent)
+        what = f"<b>{escape(one.title)}</b><br>" if one.title else ""
+        how = f"context only: {escape(one.context)}" if one.context else links or "no case"
         rows.append(
-            f'<tr><td class="id"><b>{escape(one.id)}</b></td>{_badge(verdict)}'
-            f"<td>{why or 'no case'}{what}</td>"
-            f"<td>{_yes(one.modelled)}</td><td>{_yes(one.qualified)}</td></tr>"
+            f'<tr><td class="id"><b>{escape(one.id)}</b></td>{_badge(verdict)}<td>{what}{how}</td>'
+            f"<td>{_modelled(one)}</td><td>{_qualified(one)}</td></tr>"
         )
-    covered = sum(1 for one in behaviours if one.id in by_id)
+    passed = judged.count(Verdict.passed)
     return _page(
         f"Requirement matrix: {title}",
         f'<p><a href="index.html">{escape(title)}</a></p><h1>Requirement matrix</h1>'
-        f"<p>{covered} of {len(behaviours)} requirements were checked in these runs. A requirement is "
-        "<i>qualified</i> when breaking it in the virtual rig made a case that claims it stop passing.</p>"
+        f"<p>{len(judged)} of {len(behaviours)} requirements were judged in these runs, {passed} passed. "
+        "A requirement is <i>qualified</i> when breaking it in the virtual rig made a case that claims it "
+        "stop passing.</p>"
         "<table><tr><th>Requirement</th><th>Verdict</th><th>Verified by</th><th>Modelled</th>"
         "<th>Qualified</th></tr>" + "".join(rows) + "</table>",
     )
@@ -126,7 +129,7 @@ def matrix_csv(behaviours: Sequence[Behaviour], results: Sequence[Result]) -> st
         ran = by_id.get(one.id, [])
         verdict = worst(result.verdict for result in ran).word if ran else "not checked"
         names = "; ".join(_key(result) for result in ran)
-        writer.writerow([one.id, verdict, names, _yes(one.modelled), _yes(one.qualified), one.context])
+        writer.writerow([one.id, verdict, names, _modelled(one), _qualified(one), one.context])
     return text.getvalue()
 
 
@@ -149,23 +152,45 @@ def _key(result: Result) -> str:
     return parts[2] if len(parts) == 3 and parts[0] == "plan" else result.name.split(" ")[0]
 
 
+def _names(result: Result) -> set[str]:
+    """Return what a coverage file may call the case: with or without its plan, with or without its row."""
+    key, full = _key(result), result.full_name.removeprefix("plan:")
+    return {key, full, key.partition("[")[0], full.partition("[")[0]}
+
+
 def _badge(verdict: Verdict | None) -> str:
     if verdict is None:
         return '<td class="v none"><span>not checked</span></td>'
     return f'<td class="v {verdict}"><span>{verdict.word}</span></td>'
 
 
-def _case_row(result: Result, name_bench: bool) -> str:
-    bench = f" on {escape(result.bench)}" if name_bench else ""
-    message = f"<pre>{escape(_cut(result.message))}</pre>" if result.message else ""
-    return (
-        f'<tr>{_badge(result.verdict)}<td><a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>'
-        f"{bench}{message}</td></tr>"
-    )
+def _case_rows(results: Sequence[Result], name_bench: bool) -> str:
+    """Return a row for each verdict and message: what ended alike for one reason is told once."""
+    alike: dict[tuple[Verdict, str], list[Result]] = {}
+    for result in results:
+        alike.setdefault((result.verdict, result.message), []).append(result)
+    rows = []
+    for (verdict, message), group in alike.items():
+        links = "<br>".join(
+            _link(result) + (f" on {escape(result.bench)}" if name_bench else "") for result in group
+        )
+        said = f"<pre>{escape(_cut(message))}</pre>" if message else ""
+        rows.append(f"<tr>{_badge(verdict)}<td>{links}{said}</td></tr>")
+    return "".join(rows)
 
 
-def _yes(value: bool | None) -> str:
-    return {True: "yes", False: "no", None: ""}[value]
+def _link(result: Result) -> str:
+    return f'<a href="{CASES_PAGE}#{result.page}">{escape(result.name)}</a>'
+
+
+def _modelled(one: Behaviour) -> str:
+    return {True: "yes", False: "no", None: ""}[one.modelled]
+
+
+def _qualified(one: Behaviour) -> str:
+    if one.modelled is None:
+        return ""  # no coverage was handed over
+    return {True: "yes", False: "no", None: "not tried"}[one.qualified]
 
 
 def _cut(text: str, limit: int = 600) -> str:

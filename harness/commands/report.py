@@ -29,7 +29,11 @@ def report(
     ] = None,
     coverage: Annotated[
         Path | None,
-        typer.Option("--coverage", metavar="FILE", help="What `meterbench coverage --json` printed."),
+        typer.Option(
+            "--coverage",
+            metavar="FILE",
+            help="What `meterbench coverage --json` printed; default: coverage.json in the first run.",
+        ),
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Title of the report; default: the run's name.")] = "",
     reporter: Annotated[
@@ -51,6 +55,8 @@ def report(
             stopped = ", ".join(recovered.interrupted) or "no case"
             _say(f"{run} was killed: {stopped} was open; {len(recovered.not_run)} cases did not run")
     target = output or (runs[0] / "report" if len(runs) == 1 else runs[0].resolve().parent / "report")
+    if coverage is None and (runs[0] / "coverage.json").is_file():
+        coverage = runs[0] / "coverage.json"
     try:
         page = find_reporter(reporter)(runs, target, coverage=coverage, title=title)
     except ReportError as error:

@@ -49,6 +49,14 @@ def test_front_page_of_an_empty_run_does_not_look_passed() -> None:
     assert "not checked" in page
 
 
+def test_front_page_tells_a_common_reason_once() -> None:
+    """Fifty cases skipped because the bench lacks one device are one entry, not fifty."""
+    results = [result(f"A-{n}", Verdict.skipped, message="SKIPPED: no source") for n in range(50)]
+    page = front_page("run 9", {}, results, matrix=False)
+    assert page.count("SKIPPED: no source") == 1
+    assert page.count("cases/index.html#") == 50
+
+
 def test_pages_show_markup_of_a_device_as_text() -> None:
     """Whatever a device or a plan author wrote, no tag of it reaches the page."""
     results = [result("A-1", Verdict.failed, MARKUP, message=MARKUP, title=MARKUP)]
@@ -81,8 +89,8 @@ def test_matrix_tells_unchecked_from_untestable_and_names_absent_cases() -> None
         Behaviour(id="R-2", context="printed on the label"),
         Behaviour(id="R-3", modelled=False),
     ]
-    page = matrix_page("run", behaviours, [result("A-1", Verdict.passed, "R-1")])
-    assert "1 of 3 requirements" in page
+    page = matrix_page("run", behaviours, [result("A-1[optical]", Verdict.passed, "R-1")])
+    assert "1 of 3 requirements were judged in these runs, 1 passed" in page
     assert "A-9 (not in these runs)" in page
     assert "A-1 (not in these runs)" not in page
     assert "context only: printed on the label" in page
