@@ -186,37 +186,80 @@ def _decode_description(buf: bytes, position: int, depth: int, work: Work) -> tu
     return TypeDescription(_DECODERS[code][0]), position
 
 
+def _measure(description: TypeDescription) -> tuple[int, int]:
+    """Return how many data items one element is and how many octets it takes at least."""
+    tag = description.tag
+    if tag is DataType.NULL_DATA or tag is DataType.DONT_CARE:
+        return 1, 0
+    if tag is not DataType.ARRAY and tag is not DataType.STRUCTURE:
+        layout = _FIXED.get(tag)
+        return 1, layout.size if layout is not None else _OCTETS.get(tag, 1)
+    measured = [_measure(part) for part in description.parts]
+    times = description.count if tag is DataType.ARRAY else 1
+    return 1 + times * sum(items for items, _ in measured), times * sum(octets for _, octets in measured)
+
+
+def _decode_leaves(
+    buf: bytes, position: int, tag: DataType, count: int, depth: int, work: Work
+) -> tuple[list[Data], int]:
+    """Decode ``count`` simple elements of one type, paid for by the caller."""
+    if tag is DataType.NULL_DATA or tag is DataType.DONT_CARE:
+        return [Data(tag, None)] * count, position
+    layout = _FIXED.get(tag)
+    if layout is not None:
+        end = position + layout.size * count
+        if end > len(buf):
+            raise _truncated(buf, position, f"{count} elements of {tag.label}")
+        return [Data(tag, value) for (value,) in layout.iter_unpack(buf[position:end])], end
+    decode = _DECODERS[tag][1]
+    items = []
+    for _ in range(count):
+        value, position = decode(buf, position, depth, work)
+        items.append(Data(tag, value))
+    return items, position
+
+
 def _decode_described(
     buf: bytes, position: int, description: TypeDescription, depth: int, work: Work
 ) -> tuple[Data, int]:
     """Decode one element whose tags are not in ``buf`` but in ``description``."""
-    work.spend(1)
-    tag = description.tag
-    if not description.parts:
-        if tag is DataType.STRUCTURE or tag is DataType.ARRAY:
-            return Data(tag, ()), position
-        value, position = _DECODERS[tag][1](buf, position, depth, work)
-        return Data(tag, value), position
+    tag, parts = description.tag, description.parts
+    if tag is DataType.ARRAY and not parts[0].parts and parts[0].tag is not DataType.STRUCTURE:
+        leaves, position = _decode_leaves(buf, position, parts[0].tag, description.count, depth, work)
+        return Data(tag, tuple(leaves)), position
+    if tag is not DataType.ARRAY and tag is not DataType.STRUCTURE:
+        leaves, position = _decode_leaves(buf, position, tag, 1, depth, work)
+        return leaves[0], position
     items = []
-    parts = description.parts * description.count if tag is DataType.ARRAY else description.parts
-    for part in parts:
-        item, position = _decode_described(buf, position, part, depth - 1, work)
-        items.append(item)
+    for _ in range(description.count if tag is DataType.ARRAY else 1):
+        for part in parts:
+            item, position = _decode_described(buf, position, part, depth - 1, work)
+            items.append(item)
     return Data(tag, tuple(items)), position
 
 
 def _decode_compact_array(buf: bytes, position: int, depth: int, work: Work) -> tuple[Value, int]:
     description, position = _decode_description(buf, position, depth, work)
     contents, end = read_octets(buf, position)
-    items = []
+    if not contents:
+        return CompactArray(description, ()), end
+    # What one element costs is known before the first is decoded: nothing is expanded that cannot be there.
+    weight, width = _measure(description)
+    if width == 0:
+        # Would repeat for ever: the eleven bytes that hang a public decoder are of this kind.
+        raise RemoteProtocolError("the elements of a compact array have no width", data=buf)
+    if width > len(contents):
+        raise _truncated(buf, position, f"an element of at least {width} octets")
+    items: list[Data] = []
     at = 0
+    if weight == 1 and description.tag in _FIXED:
+        count = len(contents) // width
+        work.spend(count)
+        items, at = _decode_leaves(contents, 0, description.tag, count, depth, work)
     while at < len(contents):
-        item, after = _decode_described(contents, at, description, depth, work)
-        if after == at:
-            # Would repeat for ever: the eleven bytes that hang a public decoder are of this kind.
-            raise RemoteProtocolError("the elements of a compact array have no width", data=buf)
+        work.spend(weight)
+        item, at = _decode_described(contents, at, description, depth, work)
         items.append(item)
-        at = after
     return CompactArray(description, tuple(items)), end
 
 

@@ -174,7 +174,9 @@ class Handshake:
         if not title:
             raise RemoteProtocolError("the AARE carries no system title, so no proof can be checked")
         self.negotiated, self.server_challenge = negotiated, challenge
-        return Event.AARE_HLS, HlsChallenge(reply=self._proof(next_invoke()), negotiated=negotiated)
+        proof = self._proof(next_invoke())  # still with the global key; the answer may come with either
+        self._use_dedicated_key()
+        return Event.AARE_HLS, HlsChallenge(reply=proof, negotiated=negotiated)
 
     def _initiate_error(self, information: bytes) -> ConfirmedServiceError | None:
         # A refusal counts as one whatever decorates it; the error is told where it can be read.
@@ -237,7 +239,6 @@ class Handshake:
         if counter < expected_counter:
             raise CounterReplayed(counter, expected_counter)
         channel.received.accept(counter)
-        self._use_dedicated_key()
         return Event.HLS_CONFIRMED, HlsConfirmed(negotiated=self.negotiated)
 
     def _use_dedicated_key(self) -> None:

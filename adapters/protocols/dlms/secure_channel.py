@@ -145,6 +145,9 @@ class SecureChannel:
         if end != len(apdu):
             raise RemoteProtocolError(f"{len(apdu) - end} octets follow the ciphered APDU", data=apdu)
         suite, window = self.suite, self.received
+        inner = _PLAIN_OF_GLOBAL.get(tag) or _PLAIN_OF_DEDICATED.get(tag)
+        if inner is None and tag != 0xDB and tag != 0xDC:
+            raise RemoteProtocolError(f"{tag:02X} is no tag of a ciphered APDU", data=apdu)
         if tag == 0xDC or tag in _PLAIN_OF_DEDICATED:
             if self.dedicated is None:
                 raise RemoteProtocolError("dedicated ciphering without a dedicated key", data=apdu)
@@ -160,7 +163,6 @@ class SecureChannel:
         if counter < expected:
             window.check(counter)
         plain, control, counter = suite.unprotect(body, title)
-        inner = _PLAIN_OF_GLOBAL.get(tag) or _PLAIN_OF_DEDICATED.get(tag)
         if not plain or (inner is not None and plain[0] != inner):
             raise RemoteProtocolError(
                 "the ciphered tag and the APDU inside do not belong together", data=apdu
