@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -95,15 +96,13 @@ def may_be_secret(path: Sequence[str | int]) -> bool:
 
 def explain(problems: Iterable[Any], data: object, model: type[BaseModel]) -> Iterator[Place]:
     """Yield one sentence for each validation error, with the path it is about."""
-    schema: dict[str, Any] = {}
     for problem in problems:
         path = path_in(data, problem["loc"])
         kind: str = problem["type"]
         context: Mapping[str, Any] = problem.get("ctx", {})
         found = problem["input"]
         if kind == "extra_forbidden":
-            schema = schema or model.model_json_schema(by_alias=True)
-            known = keys_at(schema, path[:-1], data)
+            known = keys_at(json_schema_of(model), path[:-1], data)
             yield path, f"unknown key `{shown(str(path[-1]))}`", suggest(str(path[-1]), known, "one of"), True
         elif kind == "missing":
             yield path[:-1], f"key `{path[-1]}` is missing", "", False
@@ -156,6 +155,12 @@ def path_in(data: object, loc: Sequence[str | int]) -> tuple[str | int, ...]:
             continue
         path.append(step)
     return tuple(path)
+
+
+@cache
+def json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return a model's JSON Schema: the one description of its keys that covers unions and aliases."""
+    return model.model_json_schema(by_alias=True)
 
 
 def keys_at(schema: Mapping[str, Any], path: Sequence[str | int], data: object) -> set[str]:

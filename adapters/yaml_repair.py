@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from adapters.yaml_messages import has, path_in, schema_at
+from adapters.yaml_messages import has, json_schema_of, path_in, schema_at
 
 
 def without_mistakes(
@@ -21,7 +21,7 @@ def without_mistakes(
 
     ``desperate`` removes the whole entry around the place, where smaller repairs did not help.
     """
-    schema = model.model_json_schema(by_alias=True)
+    schema = json_schema_of(model)
     for problem in problems:
         path = path_in(data, problem["loc"])
         if problem["type"] == "missing":

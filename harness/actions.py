@@ -33,6 +33,7 @@ __all__ = [
     "ParameterSpec",
     "action_of",
     "call",
+    "is_a",
     "procedure",
     "procedures",
     "resolve_arguments",
@@ -93,6 +94,12 @@ def roles() -> Mapping[str, type]:
         for name, made in vars(role_module).items()
         if inspect.isclass(made) and role_module.Device in made.__mro__ and made is not role_module.Device
     }
+
+
+def is_a(role: str, wanted: str) -> bool:
+    """Return whether a device of one role does for a place that wants another: a dlms_meter is a meter."""
+    known = roles()
+    return role in known and wanted in known and known[wanted] in known[role].__mro__
 
 
 @cache

@@ -19,6 +19,7 @@ from harness import quantities, rules, traceability
 from harness.actions import (
     ActionSpec,
     broken_procedure_plugins,
+    is_a,
     procedures,
     role_actions,
     roles,
@@ -454,20 +455,14 @@ class _CaseBuilder:
             self._report(path, f"unknown device {_quoted(name)}", suggest(str(name), self._needs, "one of"))
             return None
         has = self._needs[name]
-        if has in roles() and roles()[role] not in roles()[has].__mro__:
+        if has in roles() and not is_a(has, role):
             self._report(path, f"`{name}` is a {has}, not a {role}", self._with_role(role))
             return None
         return name
 
     def _with_role(self, role: str) -> str:
-        fitting = [
-            name
-            for name, has in self._needs.items()
-            if has in roles() and roles()[role] in roles()[has].__mro__
-        ]
-        return (
-            f"expected {' or '.join(f'`{name}`' for name in fitting)}" if fitting else "the plan needs none"
-        )
+        fitting = [f"`{name}`" for name, has in self._needs.items() if is_a(has, role)]
+        return f"expected {' or '.join(fitting)}" if fitting else "the plan needs none"
 
     def _deep(self, value: object, path: Path_) -> object:
         """Fill in names at any depth; None where something is wrong."""

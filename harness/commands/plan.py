@@ -37,6 +37,9 @@ def register(app: typer.Typer) -> None:
 def check(
     plans: Annotated[list[Path], typer.Argument(metavar="PLAN...", help="Plan files, or folders of them.")],
     parameters: Parameters = None,
+    bench: Annotated[
+        Path | None, typer.Option("--bench", metavar="FILE", help="Check that they fit this bench file, too.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Find every mistake in plans: names, arguments, types, units, limits, behaviours, order of steps.
@@ -56,6 +59,8 @@ def check(
             errors += error.errors
         except ConfigError as error:
             errors.append(error)
+    if bench is not None:
+        errors += _misfits(found, bench)
     if as_json:
         _print_json(
             {"plans": [_summary(plan) for plan in found], "errors": [as_record(one) for one in errors]}
@@ -66,6 +71,17 @@ def check(
         _say(f"{plan.path}: {len(plan.cases)} cases, no mistake")
     if errors:
         raise typer.Exit(EXIT_USAGE)
+
+
+def _misfits(plans: list[Plan], bench: Path) -> list[ConfigError]:
+    from harness.config.bench_file import load_bench
+    from harness.config.bench_fit import misfits, missing_permissions
+
+    described = load_bench(bench)
+    for plan in plans:
+        for key, lacking in missing_permissions(plan, described).items():
+            _say(f"warning: {plan.path}: {key} will be skipped: {bench} does not allow {', '.join(lacking)}")
+    return [error for plan in plans for error in misfits(plan, described)]
 
 
 def show(

@@ -12,12 +12,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from adapters import registry, yaml_file
-from adapters.errors import BenchError, ConfigError
+from adapters.errors import BenchError, ConfigError, ConfigErrors
 from adapters.profiles.loader import load_profile, shipped_profiles
 from adapters.profiles.model import Profile
 from adapters.yaml_messages import shown, suggest
 from harness import secrets
-from harness.actions import roles
+from harness.actions import is_a, roles
 from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLink, UdpLink
 
 _SECRET_KINDS = ("password", "authentication_key", "encryption_key")
@@ -47,6 +47,14 @@ def check_bench(path: str | Path, environment: Mapping[str, str] | None = None) 
     unique = {(e.line, e.column, e.message): e for e in findings.errors}
     findings.errors = sorted(unique.values(), key=lambda error: (error.line, error.column))
     return findings
+
+
+def load_sound_bench(path: str | Path, environment: Mapping[str, str] | None = None) -> BenchFile:
+    """Return a bench file without a mistake; warnings do not count. Raises ConfigErrors."""
+    findings = check_bench(path, environment)
+    if findings.errors or findings.bench is None:
+        raise ConfigErrors(findings.errors)
+    return findings.bench
 
 
 class _Checker:
@@ -153,8 +161,7 @@ class _Checker:
         except BenchError as error:
             self._warn((*path, "adapter"), str(error))
             return
-        known = roles()
-        if device.role in known and serves in known and known[device.role] not in known[serves].__mro__:
+        if device.role in roles() and serves in roles() and not is_a(serves, device.role):
             self._error(
                 (*path, "role"),
                 f"adapter `{device.adapter}` serves a {serves}, not a {device.role}",

@@ -90,6 +90,15 @@ class SerialLink(DlmsLinkBase):
         default=None, description="start with the IEC 62056-21 sign-on, then hand over to HDLC"
     )
     mode_e_baud: int | None = Field(default=None, ge=300, le=19200, description="speed of the sign-on")
+    mode_e_address: str | None = Field(
+        default=None, max_length=32, description="device address of the sign-on"
+    )
+    max_baud: int | None = Field(
+        default=None, ge=300, le=19200, description="highest speed after the sign-on"
+    )
+    confirmation: Literal["old-speed", "new-speed", "none"] | None = Field(
+        default=None, description="when the meter confirms the option select"
+    )
 
 
 class TcpLink(DlmsLinkBase):
@@ -98,6 +107,7 @@ class TcpLink(DlmsLinkBase):
     transport: Literal["tcp"]
     host: Host = Field(description="host name or address")
     port: TcpPort
+    connect_timeout_s: float | None = Field(default=None, gt=0, le=600, description="longest wait to connect")
 
 
 class UdpLink(DlmsLinkBase):

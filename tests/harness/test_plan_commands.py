@@ -163,6 +163,32 @@ def test_bench_check_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert "HUNTER2" not in out + err
 
 
+def test_plan_check_against_a_bench_finds_what_is_not_there(
+    plan: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A device, a role or a link the bench lacks is found at the desk; a permission it lacks is a warning."""
+    bench = plan.with_name("bench.yaml")
+    text = (
+        "bench: b\ndevices:\n  meter:\n    role: dlms_meter\n    adapter: dlms\n    profile: mcs301\n"
+        "    links:\n      ip: {transport: tcp, host: h, port: 1}\n"
+        "      rs485: {transport: serial, port: /dev/x}\n"
+    )
+    bench.write_text(text)
+    assert run("plan", "check", plan, "--bench", bench) == 0
+    assert "A-1[ip] will be skipped" in capsys.readouterr().err
+    bench.write_text(text.replace("rs485:", "rs486:"))
+    assert run("plan", "check", plan, "--bench", bench) == 4
+    assert "has no link `rs485` to `meter`; expected one of `ip`, `rs486`" in capsys.readouterr().err
+    bench.write_text(text.replace("  meter:", "  metre:"))
+    assert run("plan", "check", plan, "--bench", bench) == 4
+    assert (
+        "the plan needs `meter` (dlms_meter), bench b has none; expected `metre`" in capsys.readouterr().err
+    )
+    bench.write_text(text.replace("role: dlms_meter", "role: power_source"))
+    assert run("plan", "check", plan, "--bench", bench) == 4
+    assert "to be a dlms_meter, bench b has a power_source" in capsys.readouterr().err
+
+
 def test_help_does_not_load_the_unit_library() -> None:
     """``meterbench plan --help`` answers at once."""
     program = (
