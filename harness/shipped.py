@@ -56,7 +56,9 @@ def claims(plans: Iterable[Plan]) -> Mapping[str, tuple[Claim, ...]]:
 
 def in_families(behaviour: str, families: Sequence[str]) -> bool:
     """Return whether an id belongs to one of the families; ``DL`` covers ``DL-CLI`` and ``DL-ASSOC``."""
-    return not families or any(behaviour.startswith(f"{family}-") for family in families)
+    return not families or any(
+        behaviour == family or behaviour.startswith(f"{family}-") for family in families
+    )
 
 
 def split_families(texts: Sequence[str] | None) -> tuple[str, ...]:

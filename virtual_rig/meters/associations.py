@@ -320,6 +320,8 @@ class ClientAtLink:
         letters = live.rights(self.client)
         if self.client == PUBLIC and not self.world.obeys("DL-CLI-02"):
             return letters + live.rights(READING).replace("x", "")
+        if self.client == PRE_ESTABLISHED and not self.world.obeys("DL-CLI-10"):
+            return letters + live.rights(PUBLIC)  # it answers GET, so it has something to tell
         if self._reading_writes() and "w" in live.rights(MANAGEMENT):
             return letters + "w"
         return letters
