@@ -47,7 +47,7 @@ def generate(
 
     results = read_results(folders)
     behaviours = behaviours or pages.behaviours_of(results)
-    title = title or _title(run_dirs)
+    title = title or _title(run_dirs, results)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
         made = Path(scratch) / "report"
@@ -134,9 +134,15 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _title(run_dirs: Sequence[Path]) -> str:
+def _title(run_dirs: Sequence[Path], results: Sequence[Result]) -> str:
+    """Return what ran on what; for results that do not say so, the name of the run."""
+    suites = sorted({result.suite for result in results if result.suite})
+    benches = sorted({result.bench for result in results if result.bench})
+    if suites and len(benches) == 1:
+        what = suites[0].rpartition(" / ")[2] if len(suites) == 1 else f"{len(suites)} plans"
+        return f"{what} on {benches[0]}"
     names = [
-        path.resolve().name if path.name != "allure-results" else path.resolve().parent.name
+        path.resolve().parent.name if path.name == "allure-results" else path.resolve().name
         for path in run_dirs
     ]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"

@@ -17,7 +17,7 @@ needs_chromium = pytest.mark.skipif(find_chromium() is None, reason="no Chromium
 OPEN_CASE = (
     "[...document.querySelectorAll('[data-testid=tree-leaf]')].find(e => e.innerText.includes('{}')).click()"
 )
-OPEN_ATTACHMENTS = """[...document.querySelectorAll('*')].filter(e => !e.children.length &&
+OPEN_LINES = """[...document.querySelectorAll('*')].filter(e => !e.children.length &&
     {}.some(name => e.textContent.trim() === name)).forEach(e => e.click())"""
 
 
@@ -70,9 +70,11 @@ def test_report_case_shows_steps_measurements_evidence_and_requirements(
         (report_page.parent / "cases/index.html").as_uri(), "document.body.innerText.includes('CLI-01')"
     )
     browser.evaluate(OPEN_CASE.format("CLI-01"))
+    browser.wait_for("document.body.innerText.includes('meter.read')")
+    browser.evaluate(OPEN_LINES.format(["meter.read"]))
     browser.wait_for("document.body.innerText.includes('voltage L1 = 230.1 V')")
     names = ["measurements.csv", "wire meter-optical.log", "curve of voltage L1"]
-    browser.evaluate(OPEN_ATTACHMENTS.format(names))
+    browser.evaluate(OPEN_LINES.format(names))
     browser.wait_for("document.body.innerText.includes('7E A0 07 03 41 93 5A 64 7E')")
     browser.wait_for("document.body.innerText.includes('230 V')")
     browser.wait_for(
@@ -94,7 +96,7 @@ def test_report_shows_hostile_evidence_as_text_and_runs_none_of_it(report_page: 
     title = browser.evaluate("document.title")
     browser.evaluate(OPEN_CASE.format("CLI-02"))
     browser.wait_for("document.body.innerText.includes('expected refused')")
-    browser.evaluate(OPEN_ATTACHMENTS.format(["evil page", "evil picture", "evil text"]))
+    browser.evaluate(OPEN_LINES.format(["evil page", "evil picture", "evil text"]))
     browser.wait_for("document.querySelector('iframe') !== null")
     browser.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
     assert MARKUP in browser.text()
@@ -118,6 +120,7 @@ def test_report_of_two_benches_keeps_their_results_apart(
     front = page.read_text("utf-8")
     assert "7 cases" in front
     assert "CLI-02" in front
+    assert "on mcs301-optical-3" in front
 
 
 @pytest.mark.slow
