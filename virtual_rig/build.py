@@ -9,6 +9,7 @@ from adapters.profiles.loader import load_profile
 from adapters.profiles.model import Profile
 from virtual_rig.demo_secrets import as_text, client_secrets
 from virtual_rig.faults import FaultyModel, check_faults, faults_of
+from virtual_rig.instruments.ac_source import AcSource
 from virtual_rig.meters.associations import AssociationTable, ClientSecrets, PortState
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.mcs301 import Mcs301
@@ -127,6 +128,8 @@ def build(
     meter.model.seal()
     wires = _Wires(site, rig, table, profile, in_process)
     endpoints = [wires.endpoint(name, entry) for name, entry in site.meter.links.items()]
+    if site.source is not None:
+        endpoints.append(_source(site, rig, supply, world))
     return BuiltSite(
         site=site,
         world=world,
@@ -137,6 +140,16 @@ def build(
         client_secrets=secrets,
         endpoints=tuple(endpoints),
     )
+
+
+def _source(site: Site, rig: Rig, supply: Supply, world: World) -> Endpoint:
+    assert site.source is not None
+    model: LineModel = AcSource(rig, supply)
+    faults = faults_of(SOURCE, world.faults)
+    if faults is not None:
+        model = FaultyModel(model, faults)
+    server = TcpServer(f"{site.site}-{SOURCE}", model, rig, port=site.source.tcp_port)
+    return Endpoint(device=SOURCE, link="main", channel="", server=server)
 
 
 class _Wires:
