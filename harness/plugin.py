@@ -54,7 +54,11 @@ def _hidden() -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker of Python tests."""
+    """Register the marker of Python tests; refuse what cannot be read as an option."""
+    for option, destination in (("-P", "mb_parameters"), ("--faults", "mb_faults")):
+        for text in config.getoption(destination):
+            if not text.partition("=")[0] or "=" not in text:
+                raise pytest.UsageError(f"{option} {text}: expected {option} NAME=VALUE")
     config.addinivalue_line("markers", "verifies(*ids): the behaviours a Python test on a bench verifies")
 
 

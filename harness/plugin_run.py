@@ -35,11 +35,11 @@ def make_state(config: pytest.Config) -> State:
     worker = getattr(config, "workerinput", {})
     options = RunOptions(
         bench=option("bench"),
-        parameters=_pairs("-P", option("mb_parameters")),
+        parameters=_pairs(option("mb_parameters")),
         seed=option("mb_seed"),
         runs=Path(option("mb_runs")),
         broken=frozenset(option("mb_broken")),
-        faults=_pairs("--faults", option("mb_faults")),
+        faults=_pairs(option("mb_faults")),
         resume=Path(option("mb_resume")) if option("mb_resume") else None,
         worker=str(worker.get("workerid", "")),
         folder=Path(worker["meterbench_folder"]) if "meterbench_folder" in worker else None,
@@ -301,11 +301,5 @@ def prepare_worker(state: State, node: Any) -> None:
     node.workerinput["meterbench_folder"] = str(state.options.folder)
 
 
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
-    pairs = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise pytest.UsageError(f"{option} {text}: expected {option} NAME=VALUE")
-        pairs[name.strip()] = value.strip()
-    return pairs
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    return {name.strip(): value.strip() for name, _, value in (text.partition("=") for text in given)}

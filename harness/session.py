@@ -120,7 +120,9 @@ class RunSession:
         prefix = f"{options.worker}-" if options.worker else ""
         self._evidence = Evidence(self.folder.attachments, self.scrubber, prefix)
         self._sinks = (JournalSink(self.journal, self.folder.path), *self._extra_sinks)
-        for name in dict.fromkeys(options.bench or plan.bench for plan in plans):
+        for name in dict.fromkeys(
+            [options.bench] if options.bench or not plans else [p.bench for p in plans]
+        ):
             self._open(name)
         self._describe(plans)
 
@@ -167,7 +169,7 @@ class RunSession:
         assert self.folder is not None
         options = self.options
         if not name:
-            raise ConfigError("no bench: the plan names none, give --bench")
+            raise ConfigError("no bench: none is named by a plan, give --bench")
         try:
             with self.interrupts.armed():
                 bench: Bench = self._open_bench(
