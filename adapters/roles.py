@@ -201,8 +201,8 @@ class DlmsMeter(Meter, Protocol):
     ) -> AssociationOpened:
         """Open an association (link set-up, AARQ and, for HLS, the four-pass exchange).
 
-        An empty ``client`` is the profile's first that is not pre-established, an empty ``link`` the bench's
-        first; ``sap:77`` is a client address no profile lists. ``mechanism`` overrides the profile's (none,
+        An empty ``client`` is the first the bench holds secrets of (or one that needs none), an empty ``link``
+        the bench's first; ``sap:77`` is a client address no profile lists. ``mechanism`` overrides the profile's (none,
         lls, hls-gmac); ``flaw`` spoils one thing on purpose:
         wrong-password, wrong-key, wrong-challenge, no-authentication.
         """

@@ -60,7 +60,7 @@ class Connections:
             entry=entry,
             mechanism=mechanism,
             line=line,
-            keys=self.keys(client, mechanism, flaw),
+            keys=self.keys(client, mechanism),
             system_title=bytes.fromhex(self._profile.security.client_system_title),
             random=self._context.random_octets,
             counter=self._counter(client, entry, mechanism),
@@ -142,7 +142,7 @@ class Connections:
             entry=entry,
             mechanism="none",
             line=line,
-            keys=self.keys(client, "none", ""),
+            keys=self.keys(client, "none"),
             system_title=b"",
             random=self._context.random_octets,
             counter=InvocationCounter(1),
@@ -183,9 +183,7 @@ class Connections:
                 sap=int(name[4:]), mechanism="none", assumed=True, channels=("optical", "rs485", "ip")
             )
         if not name:
-            for found, entry in self._profile.clients.items():
-                if entry.mechanism != PRE_ESTABLISHED:
-                    return found, entry
+            return self._default_client()
         try:
             return name, self._profile.clients[name]
         except KeyError:
@@ -193,6 +191,18 @@ class Connections:
             raise BenchError(
                 f"profile {self._profile.profile} has no client {name!r}; it has {known}"
             ) from None
+
+    def _default_client(self) -> tuple[str, Client]:
+        """Return the first client the bench holds the secrets of, else one that needs none."""
+        free = self._public()
+        for name, entry in self._profile.clients.items():
+            needed = _NEEDED_SECRETS.get(entry.mechanism, ())
+            if needed and all(kind in self._known_secrets(name) for kind in needed):
+                return name, entry
+        if free is None:
+            known = ", ".join(self._profile.clients)
+            raise BenchError(f"the bench gives no secrets for any client of the profile ({known})")
+        return free
 
     def default_link(self) -> str:
         """Return the bench's first link."""
@@ -223,13 +233,19 @@ class Connections:
             if port and other != link and self._context.links[other].get("port") == port:
                 self.drop_link(other)
 
-    def keys(self, client: str, mechanism: str, flaw: str) -> dict[str, bytes]:
+    def _known_secrets(self, client: str) -> dict[str, bytes]:
+        """Return what the bench gives for a client, by kind; a name without client serves them all."""
         found: dict[str, bytes] = {}
         for kind in ("password", "authentication_key", "encryption_key"):
             for name in (f"{client}.{kind}", kind):
                 if name in self._context.secrets:
                     found[kind] = self._context.secrets[name].reveal()
                     break
+        return found
+
+    def keys(self, client: str, mechanism: str) -> dict[str, bytes]:
+        """Return a client's secrets. Raises NotPermitted where the bench lacks one the mechanism needs."""
+        found = self._known_secrets(client)
         for kind in _NEEDED_SECRETS.get(mechanism, ()):
             if kind not in found:
                 raise NotPermitted(
@@ -286,9 +302,10 @@ class Connections:
 
     def _short_one(self) -> OpenAssociation:
         last: LabError = BenchError("the meter has no link")
+        client = (self._public() or self._default_client())[0]
         for link in self._context.links:
             try:
-                return self.find(self.associate("", link, "(identity)").association)
+                return self.find(self.associate(client, link, "(identity)").association)
             except LabError as error:
                 last = error
         raise last

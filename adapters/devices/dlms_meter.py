@@ -91,7 +91,7 @@ class DlmsMeter:
         return self.profile.objects
 
     def default_client(self) -> str:
-        """Return the profile's first client that is not pre-established."""
+        """Return the first client the bench holds the secrets of, else one that needs none."""
         return self._connections.client("")[0]
 
     def default_link(self) -> str:
@@ -207,7 +207,7 @@ class DlmsMeter:
             entry=entry,
             mechanism=PRE_ESTABLISHED,
             line=line,
-            keys=self._connections.keys(client, "none", ""),
+            keys=self._connections.keys(client, "none"),
             system_title=b"",
             random=self._context.random_octets,
             counter=InvocationCounter(1),
