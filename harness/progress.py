@@ -247,7 +247,7 @@ def _simulated(record: CaseRecord) -> timedelta | None:
 
 def _times(record: CaseRecord) -> str:
     texts = []
-    if (simulated := _simulated(record)) is not None:
+    if (simulated := _simulated(record)) is not None and simulated >= timedelta(seconds=0.05):
         texts.append(f"{_duration(simulated)} simulated")
     if record.wall_started is not None and record.wall_ended is not None:
         texts.append(_duration(record.wall_ended - record.wall_started))
