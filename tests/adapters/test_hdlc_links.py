@@ -796,3 +796,70 @@ def test_state_table_every_missing_key_names_role_state_and_event() -> None:
                 with pytest.raises(expected) as caught:
                     next_state(role, state, event)
                 assert all(word in str(caught.value) for word in (role, state, event))
+
+
+def test_server_endless_segments_get_frmr() -> None:
+    """A client that always has one more segment does not fill the meter's memory."""
+    server = server_up(max_apdu=300)
+    for number in range(3):
+        server.receive_data(from_client(0x10 | number << 1, bytes(128), segmented=True))
+        events = events_of(server)
+    assert [type(event) for event in events] == [FrameRejected, LinkDown]
+    assert controls(server.data_to_send()) == [0x31, 0x51, 0x97]
+
+
+@pytest.mark.parametrize("control", [0x01, 0x43])
+def test_server_commands_without_poll_get_no_answer(control: int) -> None:
+    """RR and DISC without the poll bit are obeyed in silence."""
+    server = server_up()
+    server.receive_data(from_client(control))
+    events_of(server)
+    assert server.data_to_send() == b""
+    assert server.connected_clients == ((16,) if control == 0x01 else ())
+
+
+def test_server_busy_without_poll_and_illegal_numbers_of_a_repetition_are_silent() -> None:
+    """Nobody may speak without the word, and a repetition with stale numbers changes nothing."""
+    server = server_up()
+    server.busy = True
+    server.receive_data(from_client(0x00, b"\xe6\xe6\x00\xc0"))
+    assert events_of(server) == []
+    server.busy = False
+    # N(S)=7 is a repetition, N(R)=3 acknowledges what was never sent.
+    server.receive_data(from_client(0x7E, b"\xe6\xe6\x00\xc0"))
+    assert events_of(server) == []
+    assert server.data_to_send() == b""
+
+
+def test_server_undefined_command_without_connection_is_only_reported() -> None:
+    """FRMR belongs to a connection."""
+    server = HdlcServerLink()
+    server.receive_data(from_client(0x19))
+    assert [type(event) for event in events_of(server)] == [FrameRejected]
+    assert server.data_to_send() == b""
+
+
+def test_server_illegal_frame_without_poll_gets_its_frmr_when_polled() -> None:
+    """The reject waits for the word."""
+    server = server_up()
+    server.receive_data(from_client(0x00, bytes(129)))
+    events_of(server)
+    assert server.data_to_send() == b""
+    server.receive_data(from_client(0x11))
+    events_of(server)
+    assert decode_frame(server.data_to_send()).kind is Control.FRMR
+
+
+def test_server_is_full_for_strangers_but_not_for_those_inside() -> None:
+    """Every client address of a logical device fits; the limit is for hostile address games."""
+    server = HdlcServerLink((1, 2))
+    for client in range(128):
+        server.receive_data(HdlcFrame(METER, HdlcAddress(client), 0x93).encode())
+        events_of(server)
+    server.data_to_send()
+    server.receive_data(HdlcFrame(HdlcAddress(2), CLIENT, 0x93).encode())
+    events_of(server)
+    assert decode_frame(server.data_to_send()).kind is Control.DM
+    server.receive_data(HdlcFrame(METER, CLIENT, 0x93).encode())
+    events_of(server)
+    assert decode_frame(server.data_to_send()).kind is Control.UA

@@ -307,7 +307,8 @@ class HdlcServerLink:
         if not frame.control & POLL_FINAL:
             raise _broken("SNRM without the poll bit")
         proposed = decode_parameters(frame.information)
-        accepted = len(self._connections) < MAX_CONNECTIONS and self._accept_client(connection.client_sap)
+        room = key in self._connections or len(self._connections) < MAX_CONNECTIONS
+        accepted = room and self._accept_client(connection.client_sap)
         was_up = connection.state is not State.DISCONNECTED
         connection.state = next_state(
             Role.SERVER, connection.state, Event.ACCEPTED_SNRM if accepted else Event.REFUSED_SNRM
