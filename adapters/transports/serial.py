@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import sys
+import warnings
 from typing import Any
 
 import serial
@@ -167,11 +168,14 @@ class PolledSerialTransport(SerialTransport):
         if not self._open:
             raise WriteError(f"{self.name}: the link is closed")
         try:
-            self._port.write_timeout = timeout_s
+            if "://" not in self.wire.near:  # RFC 2217 has a fixed limit of its own (5 s) and takes no other
+                self._port.write_timeout = timeout_s
             self._port.write(data)
         except serial.SerialTimeoutException as error:
             raise WriteTimeout(f"{self.name}: not taken within {timeout_s:g} s") from error
         except _PORT_ERRORS as error:
+            if "timed out" in str(error):
+                raise WriteTimeout(f"{self.name}: not taken in time") from error
             raise WriteError(f"{self.name}: the link broke ({error})") from error
         self._tap.sent(data)
 
@@ -200,14 +204,15 @@ def _open_port(port: str, settings: LineSettings) -> Any:
         "parity": settings.parity,
         "stopbits": settings.stop_bits,
         "timeout": 0,
-        "write_timeout": 0,
     }
     if "://" not in port and sys.platform != "win32":
         options["exclusive"] = True
         # VMIN=1: an idle tty then says "try again" where it would say "end of file" with VMIN=0.
         options["inter_byte_timeout"] = 0
     try:
-        return serial.serial_for_url(port, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pyserial 3.5 calls Thread.setDaemon
+            return serial.serial_for_url(port, **options)
     except _PORT_ERRORS as error:
         number = getattr(error, "errno", None)
         if number == errno.ENOENT:
