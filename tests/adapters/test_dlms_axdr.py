@@ -147,6 +147,9 @@ def test_axdr_compact_array_element_of_another_type_is_not_sent() -> None:
     """An element that does not fit the description is our mistake."""
     with pytest.raises(LocalProtocolError, match="in a compact array of"):
         encode_data(d.compact_array(TypeDescription(DataType.LONG), [d.unsigned(1)]))
+    pair = TypeDescription(DataType.ARRAY, 2, (TypeDescription(DataType.LONG),))
+    with pytest.raises(LocalProtocolError, match="1 elements where a compact array has 2"):
+        encode_data(d.compact_array(pair, [d.array(d.long(1))]))
 
 
 def test_axdr_compact_array_with_nothing_in_it_is_empty() -> None:
@@ -215,6 +218,9 @@ def test_data_typed_checks_the_python_type() -> None:
     """typed() pairs a tag with a value only where they fit."""
     assert d.typed(DataType.ENUM, 3) == d.enum(3)
     assert d.typed(DataType.BIT_STRING, BitString.of("101")) == d.bit_string("101")
+    assert d.typed(DataType.FLOAT32, 2) == d.float32(2)
+    assert d.typed(DataType.UTF8_STRING, "x") == d.utf8_string("x")
+    assert d.typed(DataType.DATE, bytes(5)) == d.date(bytes(5))
     for tag, value in (
         (DataType.ENUM, True),
         (DataType.ENUM, "3"),

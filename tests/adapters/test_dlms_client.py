@@ -7,6 +7,8 @@ from dlms_peer import CLIENT_TITLE, KEYS, PASSWORD, SERVER_TITLE, VALUE, Peer
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import apdu
+from adapters.protocols.dlms.apdu_common import SelectiveAccess
+from adapters.protocols.dlms.budget import Budget
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_events import (
     ActionAnswered,
@@ -624,3 +626,76 @@ def test_client_secrets_show_in_no_repr_and_no_error() -> None:
             assert form.decode() not in text
             assert form.hex() not in text.lower()
             assert repr(form)[2:-1] not in text
+
+
+def test_client_selective_access_travels_with_get_and_set() -> None:
+    """Selector and parameters follow the attribute reference."""
+    client, _ = opened()
+    selection = SelectiveAccess(1, unsigned(5))
+    request = apdu.decode(client.get(7, bytes(6), 2, selection))
+    assert isinstance(request, apdu.GetRequestNormal)
+    assert request.selection == selection
+    client.give_up()
+    written = apdu.decode(client.set(7, bytes(6), 2, unsigned(1), selection))
+    assert isinstance(written, apdu.SetRequestNormal)
+    assert written.selection == selection
+
+
+def test_client_long_get_beyond_its_budget_is_cut_off() -> None:
+    """A meter cannot fill our memory block by block."""
+    client = ClientAssociation(ClientSettings(pre_established=True), budget=Budget(octets=30))
+    invoke = client.get(7, bytes(6), 2)[2:3]
+    client.receive(b"\xc4\x02" + invoke + bytes.fromhex("0000000001000a") + bytes(10))
+    client.receive(b"\xc4\x02" + invoke + bytes.fromhex("0000000002000a") + bytes(10))
+    with pytest.raises(RemoteProtocolError, match="exceeds the budget"):
+        client.receive(b"\xc4\x02" + invoke + bytes.fromhex("0000000003000b") + bytes(11))
+
+
+@pytest.mark.parametrize(("request_name", "late"), [("set", "c501c100"), ("action", "c701c10000")])
+def test_client_late_answer_of_any_service_is_stale(request_name: str, late: str) -> None:
+    """SET and ACTION are told apart from the next request's answer just as GET is."""
+    client, _ = opened()
+    if request_name == "set":
+        client.set(1, bytes(6), 2, unsigned(1))
+    else:
+        client.action(70, bytes(6), 1)
+    client.give_up()
+    client.get(*REGISTER)
+    assert client.receive(bytes.fromhex(late)) == StaleReply(invoke_id=1)
+
+
+def test_client_old_proof_of_the_server_is_a_replay() -> None:
+    """A recorded f(CtoS) of the same challenge does not pass once its counter was used."""
+    client, peer = pair(MechanismId.HLS_GMAC)
+    first = client.receive(peer.answer(client.associate()) or b"")
+    assert isinstance(first, HlsChallenge)
+    answer = peer.answer(first.reply) or b""
+    assert isinstance(client.receive(answer), HlsConfirmed)
+    client.link_down()
+    client.receive(peer.answer(client.associate()) or b"")
+    recorded = bytes((*answer[:2], client._pending | 0xC0, *answer[3:]))
+    with pytest.raises(CounterReplayed):
+        client.receive(recorded)
+
+
+def test_client_empty_password_is_spoiled_into_another_one() -> None:
+    """Also nothing at all can be made wrong."""
+    client = ClientAssociation(settings(MechanismId.LLS, secret=b""))
+    right = client.associate()
+    client.give_up()
+    assert right != client.associate(spoil=Spoil.WRONG_PASSWORD)
+
+
+def test_client_flaw_of_the_handshake_is_none_of_a_service() -> None:
+    """A ciphered GET has no password to spoil."""
+    client, _ = opened(MechanismId.HLS_GMAC, True)
+    with pytest.raises(LocalProtocolError, match="nothing to spoil"):
+        client.get(*REGISTER, spoil=Spoil.WRONG_PASSWORD)
+    assert client.state is State.ASSOCIATED
+
+
+def test_client_bare_release_serves_meters_that_want_it_so() -> None:
+    """protect_release=False leaves the ciphered InitiateRequest out of the RLRQ."""
+    client, peer = opened(MechanismId.HLS_GMAC, True, protect_release=False)
+    assert client.release() == bytes.fromhex("6203800100")
+    assert isinstance(client.receive(peer.answer(bytes.fromhex("6203800100")) or b""), Released)

@@ -37,6 +37,8 @@ def test_date_time_can_be_written_in_another_deviation() -> None:
     """The same moment for a meter that keeps New York time."""
     stamp = CosemDateTime.from_datetime(datetime(2026, 1, 5, 12, 0, tzinfo=UTC), deviation_min=300)
     assert (stamp.hour, stamp.deviation_min) == (7, 300)
+    with_hundredths = CosemDateTime.from_datetime(datetime(2026, 1, 5, 12, 0, 0, 250_000, UTC))
+    assert str(with_hundredths) == "2026-01-05T12:00:00.25+00:00"
     assert stamp.utc() == datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
     assert str(stamp).endswith("-05:00")
 

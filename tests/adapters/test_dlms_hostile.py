@@ -76,7 +76,7 @@ def test_hostile_bytes_end_in_a_protocol_error_at_once(vector: dict[str, str]) -
     before = process_time()
     with pytest.raises(RemoteProtocolError):
         DECODERS[vector["decoder"]](raw)
-    assert process_time() - before < 0.1
+    assert process_time() - before < (0.1 if sys.gettrace() is None else 1.0)
 
 
 def worst_inputs() -> Iterator[tuple[str, bytes]]:
@@ -98,7 +98,8 @@ def test_hostile_worst_input_costs_a_bounded_time_and_memory(name: str, raw: byt
     before = process_time()
     with contextlib.suppress(RemoteProtocolError):
         axdr.decode_data(raw)
-    assert process_time() - before < 0.5, name  # 100 ms on an idle machine; other work shares this one
+    # 100 ms on an idle machine; other work shares this one, and a coverage tracer slows it tenfold
+    assert process_time() - before < (0.5 if sys.gettrace() is None else 5.0), name
     tracemalloc.start()
     with contextlib.suppress(RemoteProtocolError):
         axdr.decode_data(raw)

@@ -126,6 +126,10 @@ def _write_result(out: bytearray, result: Data | DataAccessResult) -> None:
 def _read_result(cursor: Cursor) -> Data | DataAccessResult:
     if not cursor.flag("the choice of Get-Data-Result"):
         return cursor.data()
+    return _read_refusal(cursor)
+
+
+def _read_refusal(cursor: Cursor) -> DataAccessResult:
     result = data_access_result(cursor.u8("a data-access-result"), cursor)
     if result is DataAccessResult.SUCCESS:
         raise cursor.error("a GET that claims success brings no data")
@@ -147,10 +151,8 @@ def _request_with_list(cursor: Cursor, invoke: int) -> GetRequest:
 
 
 def _response_normal(cursor: Cursor, invoke: int) -> GetResponse:
-    result = _read_result(cursor)
-    if isinstance(result, Data):
-        return GetResponseNormal(invoke=invoke, data=result)
-    return GetResponseNormal(invoke=invoke, result=result)
+    cursor.flag("the choice of Get-Data-Result")  # a value took the short way in decode_response
+    return GetResponseNormal(invoke=invoke, result=_read_refusal(cursor))
 
 
 def _response_with_datablock(cursor: Cursor, invoke: int) -> GetResponse:

@@ -103,11 +103,6 @@ class ClientAssociation:
         """What the server granted; None before an AARE accepted, and in a pre-established association."""
         return self._handshake.negotiated
 
-    @property
-    def ciphered(self) -> bool:
-        """True where services of this association are ciphered."""
-        return self.settings.ciphered
-
     # -- requests ------------------------------------------------------------------------------------------
 
     def associate(self, spoil: Spoil | None = None) -> bytes:

@@ -36,7 +36,11 @@ _PLAIN_OF_DEDICATED = {ciphered: plain for plain, ciphered in DEDICATED_TAG.item
 
 @dataclass(frozen=True, slots=True)
 class Unprotected:
-    """A verified APDU, how it was protected, and the counter that had been expected before it."""
+    """A verified APDU and how it was protected.
+
+    ``expected`` is the lowest counter of the global key that was acceptable before this APDU: what an HLS
+    proof inside it is checked against.
+    """
 
     apdu: bytes = field(repr=False)
     control: int
@@ -159,8 +163,8 @@ class SecureChannel:
                 f"security control {body[0]:02X} where {self.control:02X} is demanded", data=apdu
             )
         counter = int.from_bytes(body[1:HEADER_OCTETS], "big")
-        expected = window.expected
-        if counter < expected:
+        expected = self.received.expected
+        if counter < window.expected:
             window.check(counter)
         plain, control, counter = suite.unprotect(body, title)
         if not plain or (inner is not None and plain[0] != inner):
