@@ -1,0 +1,117 @@
+"""30 virtual days with a report each minute over a PTY: budget 0.5 s of wall time.
+
+    python benchmarks/virtual_days.py [--days 30] [--rounds 5]
+
+Prints the best and the median of several rounds, beside bare SimPy (the same number of events and nothing
+else) in the same sitting, because a ratio travels between machines and a time does not. A second figure has
+the harness read every single report through the kernel, which is a different question.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import simpy
+
+from adapters.transports.serial import SerialTransport
+from virtual_rig.clock import VirtualClock
+from virtual_rig.servers.pty import PtyServer
+from virtual_rig.wire import HostLine
+
+REPORT = b"<InstantaneousDemand><Demand>0x0004D2</Demand></InstantaneousDemand>\r\n"
+PERIOD_S = 60.0
+BUDGET_S = 0.5
+
+
+class Reporter:
+    """Sends a report every minute, heard or not."""
+
+    def __init__(self, rig: VirtualClock) -> None:
+        self.rig, self.reports = rig, 0
+
+    def opened(self, line: HostLine) -> None:
+        """See ``LineModel``."""
+        self.rig.call_later(PERIOD_S, self.report, line)
+
+    def received(self, line: HostLine, data: bytes) -> None:
+        """See ``LineModel``."""
+
+    def broke(self, line: HostLine, duration_s: float) -> None:
+        """See ``LineModel``."""
+
+    def closed(self, line: HostLine) -> None:
+        """See ``LineModel``."""
+
+    def report(self, line: HostLine) -> None:
+        """Send one report and plan the next."""
+        self.reports += 1
+        line.send(REPORT)
+        self.rig.call_later(PERIOD_S, self.report, line)
+
+
+def virtual_days(days: float, read_each: bool = False) -> float:
+    """Return the wall time that ``days`` of virtual time take."""
+    rig = VirtualClock()
+    model = Reporter(rig)
+    server = PtyServer("han", model, rig)
+    port = SerialTransport.open(port=server.address, clock=rig)
+    until_s = days * 86400.0
+    started_s = time.perf_counter()
+    if read_each:
+        while rig.monotonic_s() < until_s:
+            port.read(4096, 2 * PERIOD_S)
+    else:
+        rig.sleep_s(until_s)
+    taken_s = time.perf_counter() - started_s
+    if model.reports != int(until_s / PERIOD_S):
+        raise SystemExit(f"{model.reports} reports in {days} days: the clock is wrong")
+    port.close()
+    rig.close()
+    return taken_s
+
+
+def bare_simpy(days: float) -> float:
+    """Return the wall time of the same number of events in SimPy alone."""
+    env = simpy.Environment()
+
+    def process() -> object:
+        while True:
+            yield env.timeout(PERIOD_S)
+
+    env.process(process())  # type: ignore[arg-type]
+    started_s = time.perf_counter()
+    env.run(until=days * 86400.0)
+    return time.perf_counter() - started_s
+
+
+def main() -> int:
+    """Run the benchmark; 0 when the budget is kept."""
+    options = argparse.ArgumentParser(description="30 virtual days with a report each minute")
+    options.add_argument("--days", type=float, default=30.0)
+    options.add_argument("--rounds", type=int, default=5)
+    chosen = options.parse_args()
+    whole: dict[str, Callable[[float], float]] = {
+        "reports unread, over a PTY": virtual_days,
+        "every report read by the harness": lambda days: virtual_days(days, read_each=True),
+        "bare SimPy, no wire": bare_simpy,
+    }
+    times: dict[str, list[float]] = {name: [] for name in whole}
+    for _ in range(chosen.rounds):
+        for name, measure in whole.items():
+            times[name].append(measure(chosen.days))
+    for name, taken in times.items():
+        figures = f"best {min(taken):.3f} s, median {statistics.median(taken):.3f} s"
+        print(f"{chosen.days:g} days, {name:<34} {figures}")
+    best = min(times["reports unread, over a PTY"])
+    ratio = best / min(times["bare SimPy, no wire"])
+    kept = "kept" if best <= BUDGET_S * chosen.days / 30 else "MISSED"
+    print(f"{ratio:.1f} times bare SimPy; budget {BUDGET_S} s for 30 days: {kept}")
+    return 0 if best <= BUDGET_S * chosen.days / 30 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
