@@ -13,8 +13,8 @@
     │   ├── FrameDamaged              a checksum says the wire garbled a frame
     │   └── RemoteProtocolError       the peer sent something its protocol forbids
     ├── NotPermitted                  the bench does not allow what was asked, or the capability is absent
-    ├── Refused                       the device said no, in the words of its protocol
-    └── DeviceSilent                  the device ignored one request on a link that demonstrably lives
+    └── Refused                       the device said no, in the words of its protocol, or ignored a
+                                      request on a link that demonstrably lives (reason "silence")
 
 Third-party errors are translated once, at the border, with ``raise ... from``. A closed link, a silent
 one and a garbled one are three different errors, because a lab acts differently on each.
@@ -142,7 +142,3 @@ class Refused(LabError):
     def __init__(self, reason: str, detail: str = "", *, data: bytes = b"") -> None:
         super().__init__(f"refused: {reason}" + (f" ({detail})" if detail else ""))
         self.reason, self.detail, self.data = reason, detail, bytes(data)
-
-
-class DeviceSilent(LabError):
-    """The device ignored a request although the same link answered a probe right afterwards."""

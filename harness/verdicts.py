@@ -72,7 +72,7 @@ def verdict_of(error: BaseException) -> Verdict:
     match error:
         case Aborted() | KeyboardInterrupt() | SystemExit():
             return Verdict.aborted
-        case CheckFailed() | errors.Refused() | errors.DeviceSilent():
+        case CheckFailed() | errors.Refused():
             return Verdict.failed
         case errors.RemoteProtocolError() if error.frame_intact:
             return Verdict.failed

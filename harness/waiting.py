@@ -8,7 +8,6 @@ from typing import TypeVar
 from adapters.base import Clock
 from adapters.errors import (
     BenchError,
-    DeviceSilent,
     FrameDamaged,
     Refused,
     RemoteProtocolError,
@@ -23,7 +22,7 @@ LONGEST_POLL_S = 10.0
 
 # What time may cure: the device refuses yet, is rebooting, or is not there so far. A mistake of the plan, of
 # the bench or of ours does not go away by waiting.
-CURABLE = (CheckFailed, Refused, DeviceSilent, TransportError, FrameDamaged, RemoteProtocolError)
+CURABLE = (CheckFailed, Refused, TransportError, FrameDamaged, RemoteProtocolError)
 
 
 class TooLate(CheckFailed):

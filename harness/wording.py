@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from adapters.errors import DeviceSilent, LabError, Refused, TransportError
+from adapters.errors import LabError, Refused, TransportError
 from harness.verdicts import Aborted, CheckFailed, Inconclusive, NotAllowed
 
 
@@ -40,7 +40,7 @@ def said(value: object) -> str:
 def error_text(error: BaseException) -> str:
     """Return one line about an error: its kind where that says something, its message, the octets it kept."""
     message = str(error).strip() or type(error).__name__
-    if isinstance(error, Refused | DeviceSilent | CheckFailed | Inconclusive | NotAllowed | Aborted):
+    if isinstance(error, Refused | CheckFailed | Inconclusive | NotAllowed | Aborted):
         return message
     if isinstance(error, TransportError):
         kept = f"; received before: {said(error.received)}" if error.received else ""
