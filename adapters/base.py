@@ -62,7 +62,7 @@ class Clock(Protocol):
         ...
 
     def wait_readable(self, wire: Wire, timeout_s: float) -> bool:
-        """Wait until ``wire`` has bytes or has been closed by the far end (True), or the time is up (False)."""
+        """Wait until ``wire`` has bytes or its far end has closed (True), or the time is up (False)."""
         ...
 
     def wait_writable(self, wire: Wire, timeout_s: float) -> bool:

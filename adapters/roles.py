@@ -15,11 +15,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from adapters.profiles.model import CosemObject
 
 F = TypeVar("F", bound=Callable[..., object])
+Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
+AssociationFlaw = Literal[
+    "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
+]
+RequestFlaw = Literal[
+    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed"
+]
+Service = Literal["get", "set", "action"]
 
 
 def hurts(*kinds: str) -> Callable[[F], F]:
@@ -113,11 +121,11 @@ class AssociationOpened:
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeValue:
-    """What a GET returned. ``value`` is plain Python (int, str, bytes, Decimal, list); ``type`` the DLMS type."""
+    """What a GET returned. ``value`` is plain Python (int, str, Decimal, list), ``type`` its DLMS type."""
 
     object: str
     attribute: str
-    value: object
+    value: Any
     type: str
     unit: str = ""
     scaled: Decimal | None = None
@@ -133,7 +141,7 @@ class ServiceDone:
     service: str
     object: str
     acknowledged: bool
-    value: object = None
+    value: Any = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +196,7 @@ class DlmsMeter(Meter, Protocol):
         ...
 
     def mechanism_of(self, client: str = "") -> str:
-        """Return how ``client`` (or the default client) proves itself: none, lls, hls-gmac, pre-established."""
+        """Return how a client proves itself: none, lls, hls-gmac, pre-established."""
         ...
 
     def associate(
@@ -196,15 +204,14 @@ class DlmsMeter(Meter, Protocol):
         client: str = "",
         link: str = "",
         association: str = "",
-        mechanism: str = "",
-        flaw: str = "",
+        mechanism: Mechanism = "",
+        flaw: AssociationFlaw = "",
     ) -> AssociationOpened:
         """Open an association (link set-up, AARQ and, for HLS, the four-pass exchange).
 
-        An empty ``client`` is the first the bench holds secrets of (or one that needs none), an empty ``link``
-        the bench's first; ``sap:77`` is a client address no profile lists. ``mechanism`` overrides the profile's (none,
-        lls, hls-gmac); ``flaw`` spoils one thing on purpose:
-        wrong-password, wrong-key, wrong-challenge, no-authentication.
+        An empty ``client`` is the first the bench holds secrets of (or one that needs none), an empty
+        ``link`` the bench's first; ``sap:77`` is a client address no profile lists. ``mechanism`` overrides
+        the profile's; ``flaw`` spoils one thing on purpose.
         """
         ...
 
@@ -229,7 +236,7 @@ class DlmsMeter(Meter, Protocol):
         ...
 
     def get(
-        self, object: str, attribute: str = "value", association: str = "", flaw: str = ""
+        self, object: str, attribute: str = "value", association: str = "", flaw: RequestFlaw = ""
     ) -> AttributeValue:
         """GET an attribute; ``object`` is a profile name or an OBIS code with class, e.g. 3/1-0:1.8.0.255.
 
@@ -244,7 +251,7 @@ class DlmsMeter(Meter, Protocol):
         attribute: str = "value",
         association: str = "",
         confirmed: bool = True,
-        flaw: str = "",
+        flaw: RequestFlaw = "",
     ) -> ServiceDone:
         """SET an attribute; the type comes from the profile or, failing that, from the meter's own GET."""
         ...
@@ -256,7 +263,7 @@ class DlmsMeter(Meter, Protocol):
         argument: object = None,
         association: str = "",
         confirmed: bool = True,
-        flaw: str = "",
+        flaw: RequestFlaw = "",
     ) -> ServiceDone:
         """Invoke a method of an object that can do no harm (the profile says which can)."""
         ...
@@ -273,14 +280,14 @@ class DlmsMeter(Meter, Protocol):
 
     def request_without_association(
         self,
-        service: str,
+        service: Service,
         client: str,
         link: str,
         object: str,
         attribute: str = "value",
         value: object = None,
     ) -> AttributeValue | ServiceDone:
-        """Send get, set or action as ``client`` on ``link`` with no association of that client opened there."""
+        """Send get, set or action as ``client``, which has opened no association on ``link``."""
         ...
 
     def list_objects(self, association: str = "") -> ObjectList:

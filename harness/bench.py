@@ -24,8 +24,9 @@ from adapters.errors import BenchError, LabError, NotPermitted
 from adapters.registry import AdapterContext, OpenedLink, Secret
 from adapters.transports.serial import SerialTransport
 from adapters.transports.tcp import TcpTransport
-from harness import secrets
-from harness.config.bench_file import BenchFile, load_bench
+from harness import actions, secrets
+from harness.config.bench_check import load_sound_bench
+from harness.config.bench_file import BenchFile
 from harness.evidence.wirelog import Decode, WireLog
 from harness.scrub import Scrubber
 
@@ -193,7 +194,7 @@ def open_bench(
         except BaseException:
             provided.close()
             raise
-    described = load_bench(Path(bench))
+    described = load_sound_bench(Path(bench))
     if described.provider != "local":
         return open_bench(
             f"{described.provider}:{described.site or described.bench}",
@@ -240,7 +241,7 @@ def _assembled(
         for label, secret in fetched.items():
             scrubber.add(f"{name}.{label}", secret.reveal())
         made = registry.adapter(entry.adapter)
-        if made.role != entry.role:
+        if not actions.is_a(made.role, entry.role):
             raise BenchError(
                 f"{origin}: {name} has role {entry.role}, adapter {entry.adapter} serves {made.role}"
             )

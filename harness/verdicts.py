@@ -85,7 +85,7 @@ def verdict_of(error: BaseException) -> Verdict:
 
 
 def exit_code(verdicts: Iterable[Verdict]) -> int:
-    """Return the exit code of a run: 0 passed, 1 a device failed, 2 aborted, 3 bench error or inconclusive."""
+    """Return a run's exit code: 0 passed, 1 a device failed, 2 aborted, 3 bench error or inconclusive."""
     found = set(verdicts)
     if Verdict.aborted in found:
         return 2

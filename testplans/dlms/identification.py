@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapters.errors import NotPermitted, Refused
-from adapters.roles import AssociationOpened, AttributeValue, DlmsMeter, ServiceDone
+from adapters.roles import AssociationFlaw, AssociationOpened, AttributeValue, DlmsMeter, ServiceDone
 from harness.actions import procedure
 from harness.steps import Steps
 
@@ -116,7 +116,7 @@ def check_profile(run: Steps, *, meter: DlmsMeter, client: str = "", association
 @procedure("associate_wrongly")
 def associate_wrongly(run: Steps, *, meter: DlmsMeter, client: str = "", link: str = "") -> AssociationOpened:
     """Try once to open an association with a wrong password or key, whichever the client uses."""
-    flaw = "wrong-password" if meter.mechanism_of(client) == "lls" else "wrong-key"
+    flaw: AssociationFlaw = "wrong-password" if meter.mechanism_of(client) == "lls" else "wrong-key"
     opened = meter.associate(client, link, "wrong", flaw=flaw)
     meter.release("wrong")
     return opened
