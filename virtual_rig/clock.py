@@ -45,7 +45,7 @@ _STEPS_BETWEEN_SIGNALS = 20_000
 _HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
-class Deadlock(BenchError):  # noqa: N818 - the tree of errors names what happened
+class Deadlock(BenchError):
     """The harness waits for something that cannot happen any more."""
 
 
@@ -96,6 +96,7 @@ class VirtualClock:
         self._spins, self._spun_at = 0, -1
         self._steps_here = 0
         self._advancing = False
+        self._held_back = _HELD_BACK - signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
     # -- Scheduler: what models see
 
@@ -329,13 +330,13 @@ class VirtualClock:
         in_main = threading.current_thread() is threading.main_thread()
         try:
             while True:
-                if in_main:
-                    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
                 try:
+                    if in_main:  # inside the try: blocking may itself deliver what came just before
+                        signal.pthread_sigmask(signal.SIG_BLOCK, self._held_back)
                     gone_on = self._steps(waiters)
                 finally:
                     if in_main:
-                        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
                 if gone_on is not None:
                     return gone_on
         finally:

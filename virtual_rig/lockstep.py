@@ -14,6 +14,8 @@ from typing import Any
 
 from adapters.errors import BenchError
 
+_LAST_WORDS_S = 5.0
+
 
 @dataclass(kw_only=True, eq=False)
 class Waiter:
@@ -37,7 +39,7 @@ class Turns:
         self._running = False
         self._failure: BaseException | None = None
         self._changed = threading.Condition()
-        self._alone = threading.Lock()
+        self._alone: int | None = None  # the one thread that waits when there are no members
         self._mine = threading.local()
 
     def park(self, waiter: Waiter) -> None:
@@ -45,12 +47,14 @@ class Turns:
         if self._members:
             self._park_in_turn(waiter)
             return
-        if not self._alone.acquire(blocking=False):
+        me = threading.get_ident()
+        if self._alone not in (None, me):
             raise BenchError("two threads wait on the virtual clock at once; use run_together or lockstep")
+        self._alone = me
         try:
             self._advance([waiter])
         finally:
-            self._alone.release()
+            self._alone = None
 
     def expect(self, ranks: Sequence[int]) -> None:
         """Announce members before their threads start."""
@@ -100,6 +104,13 @@ class Turns:
                 thread.start()
             for thread in threads:
                 thread.join()
+        except BaseException:  # interrupted: the others must not wait for a world that stands still
+            with self._changed:
+                self._failure = BenchError("the threads running together were interrupted")
+                self._changed.notify_all()
+            for thread in threads:
+                thread.join(_LAST_WORDS_S)
+            raise
         finally:
             with self._changed:
                 self._members.clear()

@@ -113,6 +113,7 @@ class RealtimeDriver:
         self._selector.close()
         os.close(self._wake_r)
         os.close(self._wake_w)
+        self._wake_r = self._wake_w = -1
 
     def __enter__(self) -> Self:
         return self.start()

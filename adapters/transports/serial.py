@@ -60,8 +60,7 @@ class SerialTransport(FdStream):
         wire = Wire(kind="serial", near=port, far="", fileno=lambda: fd)
         made = cls if fd >= 0 else PolledSerialTransport
         try:
-            if fd >= 0:
-                clock.wire_opened(wire)
+            clock.wire_opened(wire)
             stream = made(port=opened, settings=settings, fd=fd, wire=wire, clock=clock, tap=tap)
         except BaseException:
             opened.close()
@@ -192,6 +191,7 @@ class PolledSerialTransport(SerialTransport):
         """Close the port; closing twice is harmless."""
         if self._open:
             self._open = False
+            self._clock.wire_closed(self.wire)
             self._close_port()
             self._tap.note("closed")
 

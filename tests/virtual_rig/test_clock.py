@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -252,3 +254,58 @@ def test_virtual_clock_thirty_days_of_reports_over_a_pty_overrun_like_a_serial_d
     assert port.read(100, 1.0) == b"43200 reports\r\n"
     port.close()
     clock.close()
+
+
+def test_virtual_clock_signal_finds_the_world_between_two_events() -> None:
+    """A signal that arrives while a model is at work is delivered after the event, not inside it."""
+    clock, done = VirtualClock(), []
+
+    def interrupted(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def model() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(10_000):
+            pass
+        done.append("whole")
+
+    clock.call_later(1.0, model)
+    clock.call_later(2.0, done.append, "next")
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            clock.sleep_s(5.0)
+        assert done[0] == "whole"
+        clock.sleep_s(5.0)
+        assert done == ["whole", "next"]
+        assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_virtual_clock_interrupted_threads_do_not_stay_behind() -> None:
+    """Ctrl-C while several threads run together ends all of them; the clock goes on alone afterwards."""
+    clock, ended = VirtualClock(), []
+
+    def interrupted(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        try:
+            while True:
+                clock.sleep_s(1.0)
+                if clock.monotonic_s() == 3.0:
+                    os.kill(os.getpid(), signal.SIGTERM)
+        finally:
+            ended.append(True)
+
+    before = signal.signal(signal.SIGTERM, interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            clock.run_together(work, work)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(ended) == 2
+    now_s = clock.monotonic_s()
+    clock.sleep_s(1.0)
+    assert clock.monotonic_s() == now_s + 1.0
