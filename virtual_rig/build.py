@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 
 from adapters.profiles.loader import load_profile
 from adapters.profiles.model import Profile
@@ -17,7 +18,7 @@ from virtual_rig.meters.ports import OpticalPort, SerialPort, TcpPort
 from virtual_rig.servers.line import Rig, Server
 from virtual_rig.servers.pty import PtyServer
 from virtual_rig.servers.tcp import TcpServer
-from virtual_rig.servers.virt import VirtServer
+from virtual_rig.servers.virt import VirtServer, virt_port
 from virtual_rig.site import LinkEntry, Site
 from virtual_rig.supply import Supply
 from virtual_rig.wire import LineModel
@@ -161,6 +162,7 @@ class _Wires:
         self._site, self._rig, self._table, self._profile = site, rig, table, profile
         self._in_process = in_process
         self._models: dict[str, LineModel] = {}
+        self._names = {link: self._free_name(f"{site.site}-{link}") for link in site.meter.links}
 
     def endpoint(self, name: str, entry: LinkEntry) -> Endpoint:
         rules = self._profile.ports[entry.port]
@@ -185,7 +187,7 @@ class _Wires:
                 return TcpPort(self._table, state, cut=meter.power_cut, answer_delay_s=delay_s)
             case "optical":
                 signing_on = {
-                    self._line_name(name)
+                    self._names[name]
                     for name, entry in meter.links.items()
                     if entry.port == port and entry.mode_e
                 }
@@ -196,12 +198,15 @@ class _Wires:
                 return SerialPort(self._table, state, answer_delay_s=delay_s)
 
     def _server(self, name: str, entry: LinkEntry, model: LineModel) -> Server:
-        line = self._line_name(name)
+        line = self._names[name]
         if entry.wire == "tcp":
             return TcpServer(line, model, self._rig, port=entry.tcp_port)
         if entry.wire == "virt" and self._in_process:
             return VirtServer(line, model, self._rig)
         return PtyServer(line, model, self._rig)
 
-    def _line_name(self, link: str) -> str:
-        return f"{self._site.site}-{link}"
+    @staticmethod
+    def _free_name(wanted: str) -> str:
+        """Return ``wanted``, or a name after it where this process has another site of that name open."""
+        names = chain((wanted,), (f"{wanted}-{number}" for number in count(2)))
+        return next(name for name in names if virt_port(name) is None)

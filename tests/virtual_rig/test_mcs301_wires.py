@@ -125,6 +125,23 @@ def test_ip_idle_connection_is_closed_after_its_time_out() -> None:
             public.get(*LDN)
 
 
+def test_ip_connection_nobody_speaks_on_is_closed() -> None:
+    """A socket that never said anything does not occupy a place for ever."""
+    with Host(opened()) as host:
+        for _ in range(3):
+            host.stream("ip")
+        host.bench.clock.sleep_s(181)
+        assert host.associated("public", "ip").value(*LDN) == NAME
+
+
+def test_two_sites_of_one_name_in_one_process() -> None:
+    """Each has wires of its own."""
+    with Host(opened()) as one, Host(opened()) as other:
+        assert one.options("optical")["port"] != other.options("optical")["port"]
+        assert other.associated("public", "optical").value(*LDN) == NAME
+        assert one.associated("public", "optical").value(*LDN) == NAME
+
+
 def test_rs485_idle_link_is_disconnected_after_its_time_out() -> None:
     """120 s of silence end an HDLC connection; the next one starts from nothing."""
     with Host(opened()) as host:

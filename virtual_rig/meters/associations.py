@@ -81,6 +81,7 @@ class AssociationTable:
     def __init__(self, meter: Mcs301, secrets: dict[str, ClientSecrets]) -> None:
         self.meter, self.world = meter, meter.world
         self.open: list[ClientAtLink] = []
+        self._ports: dict[str, PortState] = {}
         self.opened_since_power_up = False
         self._challenges = meter.world.random_for(f"{meter.identity.serial}/challenges")
         self.ciphering: dict[str, Ciphering] = {}
@@ -100,6 +101,7 @@ class AssociationTable:
 
     def association(self, port: PortState, link: Link, client_sap: int) -> ServerAssociation:
         """Return a new association, still closed unless pre-established, for ``client_sap`` at ``link``."""
+        self._ports[port.name] = port
         name = self._client_of(client_sap)
         policy = ClientAtLink(self, port, link, name)
         policy.association = ServerAssociation(policy, pre_established=name == PRE_ESTABLISHED)
@@ -125,6 +127,8 @@ class AssociationTable:
         for at_link in tuple(self.open):
             at_link.association.link_down()
         self.open.clear()
+        for port in self._ports.values():
+            port.held_until_s = 0.0
         self.opened_since_power_up = False
 
 

@@ -116,12 +116,19 @@ class Mcs301:
     # --- the object model --------------------------------------------------------------------------------
 
     def _bind(self) -> None:
+        by_class: dict[int, Callable[[str, LiveObject], None]] = {
+            1: self._bind_data,
+            3: self._bind_register,
+            7: self._bind_log,
+            8: self._bind_clock,
+            17: self._bind_sap_assignment,
+            70: self._bind_disconnect_control,
+        }
         for name, live in self.model.by_name.items():
-            bind = getattr(self, f"_bind_class_{live.entry.class_id}", None)
-            if bind is not None:
-                bind(name, live)
+            if live.entry.class_id in by_class:  # class 15 is the association table's
+                by_class[live.entry.class_id](name, live)
 
-    def _bind_class_1(self, name: str, live: LiveObject) -> None:
+    def _bind_data(self, name: str, live: LiveObject) -> None:
         identity = self.identity
         fixed = {
             "logical_device_name": dlms.octet_string(identity.logical_device_name),
@@ -142,7 +149,7 @@ class Mcs301:
         else:
             self._store(live, _zero(live.entry.type))
 
-    def _bind_class_3(self, name: str, live: LiveObject) -> None:
+    def _bind_register(self, name: str, live: LiveObject) -> None:
         entry = live.entry
         unit = unit_code(entry.unit)
         live.constant("scaler_unit", dlms.structure(dlms.integer(entry.scaler), dlms.enum(unit)))
@@ -187,7 +194,7 @@ class Mcs301:
         }
         return whole.get(name)
 
-    def _bind_class_7(self, name: str, live: LiveObject) -> None:
+    def _bind_log(self, name: str, live: LiveObject) -> None:
         log = self.logs[name.removesuffix("_event_log").removesuffix("_log")]
         beside = {"power_failure_log": "power_failure_duration"}.get(name, name.removesuffix("_log"))
         column = self.model.by_name[beside]
@@ -197,7 +204,7 @@ class Mcs301:
             Column(class_id=column.entry.class_id, logical_name=column.logical_name),
         )
 
-    def _bind_class_8(self, _name: str, live: LiveObject) -> None:
+    def _bind_clock(self, _name: str, live: LiveObject) -> None:
         clock = self.clock
         live.attribute("time", lambda: dlms.octet_string(clock.octets()), self._set_time)
         live.attribute("time_zone", lambda: dlms.long(clock.time_zone_min), self._set_time_zone)
@@ -212,17 +219,14 @@ class Mcs301:
         live.method("adjust_to_minute", lambda _: self._adjust(60))
         live.method("shift_time", self._shift_time)
 
-    def _bind_class_15(self, _name: str, _live: LiveObject) -> None:
-        """The association table binds these."""
-
-    def _bind_class_17(self, _name: str, live: LiveObject) -> None:
+    def _bind_sap_assignment(self, _name: str, live: LiveObject) -> None:
         device = dlms.structure(
             dlms.long_unsigned(self.profile.logical_device.sap),
             dlms.octet_string(self.identity.logical_device_name),
         )
         live.constant("sap_assignment_list", dlms.array(device))
 
-    def _bind_class_70(self, _name: str, live: LiveObject) -> None:
+    def _bind_disconnect_control(self, _name: str, live: LiveObject) -> None:
         switch = self.disconnector
         live.attribute("output_state", lambda: dlms.boolean(switch.output_on))
         live.attribute("control_state", lambda: dlms.enum(int(switch.state)))

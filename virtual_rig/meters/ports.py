@@ -57,6 +57,7 @@ class TcpPort:
             link=WrapperServerLink((self._server_sap,), max_apdu=self._max_apdu),
             patience_s=TCP_PATIENCE_S,
             answer_delay_s=self._answer_delay_s,
+            hangs_up=True,
             went_idle=lambda _reason: line.close(),
         )
 

@@ -20,7 +20,10 @@ _EPSILON_S = 1e-6
 
 
 class LinkSession:
-    """A ``ServerLink`` on one line. ``went_idle`` is called when the last connection has ended."""
+    """A ``ServerLink`` on one line. ``went_idle`` is called when the last connection has ended.
+
+    ``hangs_up``: the line itself is given up when nobody uses it (TCP), even if nothing ever came.
+    """
 
     def __init__(
         self,
@@ -31,19 +34,22 @@ class LinkSession:
         link: ServerLink,
         patience_s: float,
         answer_delay_s: float = 0.0,
+        hangs_up: bool = False,
         went_idle: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self.line, self.link = line, link
         self._table, self._port = table, port
         self._scheduler = table.world.scheduler
         self._patience_s, self._answer_delay_s = patience_s, answer_delay_s
-        self._went_idle = went_idle
+        self._hangs_up, self._went_idle = hangs_up, went_idle
         self._associations: dict[int, ServerAssociation] = {}
         self._connected: set[tuple[int, int]] = set()
-        self._last_s = self._begun_s = self._scheduler.now_s()
+        self._last_s = self._scheduler.now_s()
         self._watch: Timer | None = None
         self._partial: Timer | None = None
         self._ended = False
+        if hangs_up:
+            self._arm()
 
     @property
     def connected(self) -> bool:
@@ -125,6 +131,8 @@ class LinkSession:
         elif self._connected:
             self.link.inactive()
             self.pump()
+        elif self._hangs_up:
+            self._went_idle(DownReason.INACTIVE)
 
     def _out_of_patience(self) -> None:
         self._partial = None

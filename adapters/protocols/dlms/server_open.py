@@ -118,7 +118,7 @@ def counter_error(expected: int) -> ExceptionResponse:
     )
 
 
-class _Denied(Exception):  # noqa: N818 -- never leaves this module
+class _Denied(Exception):
     def __init__(self, denial: Denial, information: bytes = b"") -> None:
         super().__init__(denial)
         self.denial, self.information = denial, information
