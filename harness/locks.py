@@ -34,8 +34,19 @@ class OwnedLock:
         self._note.write_text(note + "\n", "utf-8")
         return True
 
+    def try_only(self) -> bool:
+        """Return whether the lock is free, without keeping it or writing who asked."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        self._lock.release()
+        return True
+
     def release(self) -> None:
         """Let go; doing so twice is harmless."""
+        if self._lock.is_locked:
+            self._note.unlink(missing_ok=True)
         self._lock.release()
 
     def owner(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from adapters.errors import ConfigError
+from adapters.errors import BenchError, ConfigError
 from harness.plan import Case, Plan
 from harness.plugin_state import state_of
 from harness.sinks.allure import headline
@@ -90,7 +90,12 @@ class PlanItem(pytest.Item):
     def runtest(self) -> None:
         """Run the case; whatever is not a pass is raised, once everything has been recorded."""
         state = state_of(self.config)
-        record = state.run.run_case(self.plan, self.case, case_uuid=state.allure_uuid())
+        try:
+            record = state.run.run_case(self.plan, self.case, case_uuid=state.allure_uuid())
+        except BenchError as error:  # the journal cannot be written: nothing more can be proved
+            state.run.problems.append(str(error))
+            self.session.shouldstop = str(error)
+            raise CaseEnded(Verdict.bench_error, str(error)) from None
         state.records[self.nodeid] = record
         self.user_properties.append(("verdict", record.verdict.name))
         match record.verdict:

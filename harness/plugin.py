@@ -185,8 +185,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Say where the run is."""
+    """Say where the run is, and what is wrong with the plans where a worker could not say so."""
     state = _known(config)
+    for mistake in state.mistakes if state is not None else ():
+        terminalreporter.write_line(f"ERROR: {mistake}", red=True)
     path = state.run_path() if state is not None else None
     if path is not None and path.is_dir():
         terminalreporter.write_line(f"run: {path}")
@@ -198,6 +200,14 @@ def pytest_configure_node(node: Any) -> None:
     from harness.plugin_run import prepare_worker
 
     prepare_worker(_state(node.config), node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """xdist: a worker is gone."""
+    from harness.plugin_run import worker_down
+
+    worker_down(_state(node.config), node)
 
 
 @pytest.fixture(scope="session")

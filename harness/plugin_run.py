@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from harness.plugin_state import State
 from harness.records import Attachment, CaseRecord
 from harness.recovery import complete, recover
 from harness.resume import done_cases
-from harness.run_folder import run_name
+from harness.run_folder import RunFolder, run_name
 from harness.run_record import PlannedCase, read_run
 from harness.session import RunOptions, RunSession, planned_cases, worker_folder
 from harness.sinks.allure import AllureWriter
@@ -26,7 +28,7 @@ from harness.steps import Steps, close_case, open_case
 from harness.verdicts import Aborted, Verdict, exit_code, verdict_of
 from harness.wording import error_text
 
-EXIT_USAGE = 4
+EXIT_BENCH, EXIT_USAGE = 3, 4
 
 
 def make_state(config: pytest.Config) -> State:
@@ -42,6 +44,7 @@ def make_state(config: pytest.Config) -> State:
         faults=_pairs(option("mb_faults")),
         resume=Path(option("mb_resume")) if option("mb_resume") else None,
         worker=str(worker.get("workerid", "")),
+        workers=int(worker.get("workercount", 1)),
         folder=Path(worker["meterbench_folder"]) if "meterbench_folder" in worker else None,
         requirement_url=dict(option("allure_link_pattern", None) or []).get("requirement", ""),
     )
@@ -66,7 +69,7 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
         session.begin(plans, _planned(plans, items))
     except ConfigError as error:
         state.mistakes.append(str(error))
-        session.end()
+        session.forget()
         _complain(state)
     except BenchError as error:
         raise pytest.UsageError(str(error)) from None
@@ -79,6 +82,8 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
 
 def _complain(state: State) -> None:
     if state.mistakes:
+        if state.options.worker:  # it cannot speak to the user; its controller can
+            state.config.workeroutput["meterbench_mistakes"] = list(state.mistakes)  # type: ignore[attr-defined]
         raise pytest.UsageError("\n".join(state.mistakes))
 
 
@@ -143,6 +148,8 @@ def note_report(
 ) -> None:
     """Mark the report of a case as ours, and keep how the call of a Python test ended."""
     record = state.records.get(item.nodeid)
+    if isinstance(item, PlanItem):
+        report.meterbench = True  # type: ignore[attr-defined]
     if record is None:
         return
     report.meterbench = True  # type: ignore[attr-defined]
@@ -239,6 +246,11 @@ def finish(state: State, session: pytest.Session) -> None:
         state.result = _finish_workers(state.options.folder)
     for action in state.on_end:
         action()
+    if state.mistakes and not state.options.worker:
+        session.exitstatus = EXIT_USAGE
+        return
+    if state.session is not None and state.run.problems and state.result is None:
+        session.exitstatus = EXIT_BENCH
     if state.result is not None and not state.options.worker:
         session.exitstatus = _exit_status(state, session.exitstatus)
 
@@ -284,6 +296,23 @@ def leave_out_done(state: State, items: list[pytest.Item]) -> None:
         state.config.hook.pytest_deselected(items=out)
 
 
+def stop_workers(state: State, reason: str) -> None:
+    """xdist: hand a signal the controller got to its workers, which end their cases in order."""
+    alive = RunFolder(state.options.folder).live_processes() if state.options.folder is not None else []
+    if not alive:
+        raise KeyboardInterrupt(reason)
+    for pid in alive:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+def worker_down(state: State, node: Any) -> None:
+    """xdist: take over the mistakes a worker found; every worker finds the same."""
+    for mistake in getattr(node, "workeroutput", {}).get("meterbench_mistakes", ()):
+        if mistake not in state.mistakes:
+            state.mistakes.append(mistake)
+
+
 def prepare_worker(state: State, node: Any) -> None:
     """xdist: choose the run's folder once, and tell every worker."""
     options = state.options
@@ -298,6 +327,8 @@ def prepare_worker(state: State, node: Any) -> None:
         name = run_name(plans, WallClock().utc_now())
         folder = options.resume if options.resume is not None else worker_folder(options.runs, name)
         state.options = replace(options, folder=folder.absolute())
+        state.interrupts = Interrupts(on_request=partial(stop_workers, state))
+        state.interrupts.install()
     node.workerinput["meterbench_folder"] = str(state.options.folder)
 
 

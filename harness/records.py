@@ -55,6 +55,7 @@ class StepRecord:
     wall_started: datetime | None = None  # the wall clock, to order evidence of different benches
     wall_ended: datetime | None = None
     checks: list[Check] = field(default_factory=list)
+    check_after: list[int] = field(default_factory=list)  # for each check, how many sub-steps came before it
     attachments: list[Attachment] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     phase: str = "steps"  # steps | always | set-up

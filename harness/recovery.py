@@ -8,6 +8,7 @@ killed while recovering, does no harm: every file is written whole, under the sa
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Recovered:
 def recover(path: Path) -> Recovered | None:
     """Complete a killed run; None where it ended by itself, still goes on or is no run at all."""
     folder = RunFolder(path)
+    if all(map(_has_end, folder.journals())):
+        return None
     with ExitStack() as held:
         for lock_file in folder.locks():
             try:
@@ -99,6 +102,18 @@ def _end(journal_file: Path, open_case: CaseRecord | None) -> None:
         journal.write("run_ended", sync=True, recovered=True)
     finally:
         journal.close()
+
+
+def _has_end(journal_file: Path) -> bool:
+    """Return whether a journal's last event is the end of its run, from the file's last octets alone."""
+    with journal_file.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 4096))
+        lines = file.read().splitlines()
+    try:
+        return bool(json.loads(lines[-1])["e"] == "run_ended")
+    except (IndexError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _written(results: Path) -> set[str]:

@@ -66,6 +66,19 @@ class RunFolder:
         """Return the lock files of the processes that work or worked on the run."""
         return sorted(self.path.glob("run*.lock"))
 
+    def live_processes(self) -> list[int]:
+        """Return the processes that work on the run right now."""
+        return [pid for path in self.locks() if (pid := _holder(path))]
+
+
+def _holder(lock_file: Path) -> int:
+    """Return the process that holds a lock, 0 where nobody does."""
+    lock = OwnedLock(lock_file)
+    if lock.try_only():
+        return 0
+    match = re.search(r"process (\d+)", lock.owner())
+    return int(match[1]) if match else 0
+
 
 def run_name(plans: Iterable[str], now: datetime) -> str:
     """Return ``<date>-<plan>`` for a run that starts now; several plans together are called ``plans``."""

@@ -190,7 +190,9 @@ class _Reader:
 
     def _checked(self, event: dict[str, Any]) -> None:
         if self._stack:
-            self._stack[-1].checks.append(check_of(event))
+            step = self._stack[-1]
+            step.checks.append(check_of(event))
+            step.check_after.append(len(step.steps))
 
     def _attached(self, event: dict[str, Any]) -> None:
         if self._case is None or not event.get("path"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -45,6 +46,7 @@ class RunOptions:
     faults: Mapping[str, str] = field(default_factory=dict)
     resume: Path | None = None
     worker: str = ""  # the xdist worker
+    workers: int = 1  # how many there are
     folder: Path | None = None  # given by the xdist controller
     requirement_url: str = ""
 
@@ -181,6 +183,11 @@ class RunSession:
                     scrubber=self.scrubber,
                 )
             if isinstance(bench.clock, WallClock):
+                if options.workers > 1:
+                    bench.close()
+                    raise ConfigError(
+                        f"bench {bench.name} is real, it can do one thing at a time: leave out -n"
+                    )
                 self._locks.append(lock_bench(bench.name, self.wall.utc_now()))
         except ConfigError:
             raise
@@ -291,7 +298,11 @@ class RunSession:
     # -- the end
 
     def end(self) -> RunRecord | None:
-        """Make the benches safe, close everything and complete the reports. Never interrupted by a signal."""
+        """Make the benches safe, close everything and complete the reports. Never interrupted by a signal.
+
+        Where the disk no longer takes anything the benches are made safe all the same; what could not be
+        written is then among ``problems``, and the next start completes the reports.
+        """
         if self.folder is None or self.journal is None:
             return None
         with self.interrupts.shielded():
@@ -300,24 +311,40 @@ class RunSession:
                     try:
                         action()
                     except Exception as error:  # noqa: BLE001 - the next bench still has to be made safe
-                        self._note(f"{bench.name}, {action.__name__}: {error_text(error)}")
+                        what = f"{bench.name}, {action.__name__}: {error_text(error)}"
+                        self.problems.append(self.scrubber.text(what))
             for lock in self._locks:
                 lock.release()
-            if self.interrupts.reason:
-                self.journal.write("signal", name=self.interrupts.reason)
-            self.journal.write("run_ended", sync=True)
-            self.journal.close()
-            run = read_run(self.folder.path)
-            if not self.options.worker:
-                complete(run, requirement_url=self.options.requirement_url)
-            self.folder.release()
-            return run
+            try:
+                return self._conclude(self.folder, self.journal)
+            except (OSError, LabError) as error:
+                self.problems.append(self.scrubber.text(f"the reports are not complete: {error_text(error)}"))
+                return None
+            finally:
+                self.folder.release()
 
-    def _note(self, text: str) -> None:
-        text = self.scrubber.text(text)
-        self.problems.append(text)
-        assert self.journal is not None
-        self.journal.write("note", text=text)
+    def _conclude(self, folder: RunFolder, journal: Journal) -> RunRecord:
+        for text in self.problems:
+            journal.write("note", text=text)
+        if self.interrupts.reason:
+            journal.write("signal", name=self.interrupts.reason)
+        journal.write("run_ended", sync=True)
+        journal.close()
+        run = read_run(folder.path)
+        if not self.options.worker:
+            complete(run, requirement_url=self.options.requirement_url)
+        return run
+
+    def forget(self) -> None:
+        """Take back a run that never began, because its bench file is wrong: nothing has happened."""
+        if self.folder is None or self.journal is None:
+            return
+        for bench in self._benches.values():
+            bench.close()
+        self.journal.close()
+        self.folder.release()
+        if self.options.resume is None and not self.options.worker:
+            shutil.rmtree(self.folder.path, ignore_errors=True)
 
 
 def _installed_open_bench() -> OpenBench:

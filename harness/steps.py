@@ -142,6 +142,7 @@ class Steps:
             behaviours=check.behaviours or self.behaviours,
         )
         step.checks.append(clean)
+        step.check_after.append(len(step.steps))
         with self._interrupts.shielded():
             for sink in self._sinks:
                 sink.checked(step, clean)

@@ -122,7 +122,12 @@ class _Quiet:
 
 def _pytest(arguments: list[str], targets: list[Path]) -> int:
     """Run pytest with settings of our own, so that a project's pytest.ini does not change a lab's run."""
+    from contextlib import suppress
+
     import pytest
+
+    with suppress(ImportError):
+        import harness.progress  # noqa: F401 - keeps the real standard error, before pytest captures it
 
     code = pytest.main(
         [

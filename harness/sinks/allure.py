@@ -159,10 +159,19 @@ class AllureWriter:
         )
         if step.message:
             result.statusDetails = StatusDetails(message=headline(step.verdict, step.message))
-        result.steps = [self._check(check, step) for check in step.checks]
-        result.steps += [self._step(child) for child in step.steps]
+        result.steps = self._children(step)
         result.attachments = [self._attach(attachment) for attachment in step.attachments]
         return result
+
+    def _children(self, step: StepRecord) -> list[TestStepResult]:
+        """Return checks and sub-steps in the order in which they happened."""
+        after = step.check_after or [0] * len(step.checks)
+        checks = list(zip(after, step.checks, strict=True))
+        children = []
+        for position in range(len(step.steps) + 1):
+            children += [self._check(check, step) for place, check in checks if place == position]
+            children += [self._step(child) for child in step.steps[position : position + 1]]
+        return children
 
     def _check(self, check: Check, step: StepRecord) -> TestStepResult:
         pairs = [("expected", check.expected), ("actual", check.actual), ("unit", check.unit)]
