@@ -171,7 +171,7 @@ class DlmsLink:
                     self._flush(engine)
                     return event
                 if isinstance(event, LinkDown):
-                    raise self._down(event, damaged)
+                    raise self._down(engine, event, damaged)
                 if isinstance(event, FrameDamagedEvent):
                     self._tap.note(f"damaged: {event.why}")
                     damaged = (damaged + event.data)[-_DAMAGE_KEPT_OCTETS:]
@@ -194,10 +194,18 @@ class DlmsLink:
                     continue
                 if patience_s < left_s:
                     continue
-                raise self._silent(damaged) from silence
+                raise self._silent(engine, damaged) from silence
             engine.receive_data(data)
 
-    def _silent(self, damaged: bytes) -> Exception:
+    def _silent(self, engine: ClientLink, damaged: bytes) -> Exception:
+        if engine.incomplete:  # a length octet was bent, or the rest got lost: no silence, in any case
+            return FrameDamaged(
+                f"link {self.name}: a message began and did not end within {self.reply_timeout_s:g} s",
+                data=damaged,
+            )
+        if engine.frames_for_others and not engine.checksummed:
+            # The connection is ours alone, and nothing vouches for the addresses in the header.
+            return FrameDamaged(f"link {self.name}: a message came for another address", data=damaged)
         if damaged:
             return FrameDamaged(
                 f"link {self.name} garbles: only damaged frames came within {self.reply_timeout_s:g} s"
@@ -206,10 +214,10 @@ class DlmsLink:
             )
         return ReadTimeout(f"link {self.name} is silent: no answer within {self.reply_timeout_s:g} s")
 
-    def _down(self, event: LinkDown, damaged: bytes) -> Exception:
+    def _down(self, engine: ClientLink, event: LinkDown, damaged: bytes) -> Exception:
         match event.reason:
             case DownReason.NO_ANSWER:
-                return self._silent(damaged)
+                return self._silent(engine, damaged)
             case DownReason.CLOSED:
                 return LinkLost(f"link {self.name}: the meter closed the connection", received=damaged)
             case DownReason.FRAME_REJECT | DownReason.PROTOCOL_ERROR:

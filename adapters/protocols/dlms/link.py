@@ -117,6 +117,16 @@ class ClientLink(Protocol):
         """True while ``response_timeout`` is worth calling: a UA, an acknowledgement or an answer is due."""
         ...
 
+    @property
+    def incomplete(self) -> bool:
+        """True while part of a message waits for its rest."""
+        ...
+
+    @property
+    def frames_for_others(self) -> int:
+        """How many intact messages bore another address than ours."""
+        ...
+
     def connect(self) -> None:
         """Ask for the link (SNRM); the wrapper is up at once. Answered by LinkUp or LinkDown."""
         ...
