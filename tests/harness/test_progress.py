@@ -21,6 +21,12 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 SIMULATED = datetime(2026, 1, 5, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tests themselves run under xdist without the display thinking so."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 def ended(key: str, verdict: Verdict, message: str = "", *, hours: float = 0.0) -> CaseRecord:
     """Return a case that took half a second, in which so many hours were simulated."""
     begin = SIMULATED if hours else NOW
@@ -125,6 +131,13 @@ def test_progress_on_a_terminal_shows_a_bar_with_case_step_and_simulated_time() 
     assert "\x1b[32mpassed" in text
 
 
+def test_progress_of_an_xdist_worker_names_it_and_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker knows only its own cases: its lines say whose they are, and it adds nothing up."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw1")
+    lines = shown(ended("C-1", Verdict.passed), total=7).splitlines()
+    assert lines == ["[gw1] passed       C-1  The public client reads  0.5 s"]
+
+
 @pytest.mark.parametrize("capture", ["fd", "sys", "no"])
 def test_progress_is_not_swallowed_by_capture(tmp_path: Path, capture: str) -> None:
     """pytest captures both streams of a test that passes; the line of the case still arrives."""
@@ -145,11 +158,10 @@ def test_progress_is_not_swallowed_by_capture(tmp_path: Path, capture: str) -> N
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:meterbench", "-p", "no:cacheprovider"]
     command += ["-p", "early", f"--capture={capture}", "test_it.py"]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTEST_XDIST_WORKER"}
     done = subprocess.run(
         command,
         cwd=tmp_path,
-        env=environment | {"PYTHONPATH": "."},
+        env=os.environ | {"PYTHONPATH": "."},
         capture_output=True,
         text=True,
         check=False,
