@@ -84,6 +84,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         leave_out_done(_state(config), items)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin the run, once it is known what it consists of. Mistakes end here, in words, with exit code 4."""
     from harness.plan_items import PlanItem
@@ -93,9 +94,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state = _known(config)
     if state is None and not ours:
         return
-    from harness.plugin_run import begin
+    from harness.plugin_run import begin, begin_worker
 
-    begin(_state(config), ours)
+    state = _state(config)
+    if state.options.worker:
+        begin_worker(state, session.items, ours)
+    else:
+        begin(state, ours)
 
 
 @pytest.hookimpl(wrapper=True)

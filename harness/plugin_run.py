@@ -51,6 +51,18 @@ def make_state(config: pytest.Config) -> State:
     return State(config, options, Interrupts())
 
 
+def begin_worker(state: State, items: list[pytest.Item], ours: Sequence[pytest.Item]) -> None:
+    """xdist: begin the worker's part. A worker cannot speak to the user, its controller can.
+
+    A worker that died of a mistake would only be replaced by the next; so it ends without tests.
+    """
+    try:
+        begin(state, ours)
+    except pytest.UsageError:
+        state.config.workeroutput["meterbench_mistakes"] = list(state.mistakes)  # type: ignore[attr-defined]
+        items.clear()
+
+
 def begin(state: State, items: Sequence[pytest.Item]) -> None:
     """Begin the run. Raises UsageError with every mistake of plans and benches, one line each."""
     config = state.config
@@ -72,7 +84,8 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
         session.forget()
         _complain(state)
     except BenchError as error:
-        raise pytest.UsageError(str(error)) from None
+        state.mistakes.append(str(error))
+        _complain(state)
     except Aborted as stop:
         session.end()
         raise KeyboardInterrupt(str(stop)) from None
@@ -82,8 +95,6 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
 
 def _complain(state: State) -> None:
     if state.mistakes:
-        if state.options.worker:  # it cannot speak to the user; its controller can
-            state.config.workeroutput["meterbench_mistakes"] = list(state.mistakes)  # type: ignore[attr-defined]
         raise pytest.UsageError("\n".join(state.mistakes))
 
 

@@ -79,6 +79,14 @@ class Lab:
 
         assert clock.wait_until(reached, 60, 0.001), "the run did not get that far"
 
+    def wait_for_event(self, text: str, process: subprocess.Popen[str]) -> None:
+        """Wait until the journal holds ``text``, or the run is over."""
+
+        def reached() -> bool:
+            return text.encode() in journal_bytes(self.path / "runs") or process.poll() is not None
+
+        assert WallClock().wait_until(reached, 60, 0.001), "the run did not get that far"
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
@@ -220,6 +228,110 @@ def test_signalled_plain_pytest_tells_the_same_truth(lab: Lab) -> None:
     run = stopped(lab, signal.SIGINT, LINES // 3, program="pytest")
     assert_truth(run)
     assert_always_ran(run)
+
+
+SLOW = """\
+import sys
+sys.path.insert(0, {root!r})
+from harness.bench_port import NoBench
+from adapters.clock import WallClock
+from adapters.roles import Identity, RegisterReading
+class Meter:
+    '''A real meter as far as time goes: a reading takes a minute, the clean-up a moment.'''
+    def read_register(self, name):
+        WallClock().sleep_s(60)
+        return RegisterReading(name=name, value=1, unit="Wh")
+    def identify(self):
+        WallClock().sleep_s(1.5)
+        return Identity(serial="1")
+def open_bench(bench, **options):
+    roles = {{"meter": "meter", "source": "power_source"}}
+    return NoBench(name="slow", devices={{"meter": Meter()}}, roles=roles)
+def pytest_configure(config):
+    config.meterbench_open_bench = open_bench
+"""
+
+
+def test_signal_on_hardware_ends_a_long_wait_at_once_and_a_second_one_spares_always(lab: Lab) -> None:
+    """On the wall clock nobody waits for the step; pressing Ctrl-C again does not skip the clean-up."""
+    (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
+    clock = WallClock()
+    process = lab.start()
+    lab.wait_for_lines(3, process)
+    began_s = clock.monotonic_s()
+    process.send_signal(signal.SIGINT)
+    lab.wait_for_event("always", process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert clock.monotonic_s() - began_s < 15
+    run = read_run(lab.run_folder())
+    assert_truth(run)
+    assert_always_ran(run)
+    assert run.cases[0].verdict is Verdict.aborted
+    assert run.cases[0].message.startswith("SIGINT during step")
+
+
+def test_signal_inherited_as_ignored_is_heard(lab: Lab) -> None:
+    """A shell's background job starts with SIGINT ignored; a run started there can still be stopped."""
+    (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = lab.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    lab.wait_for_lines(3, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert_truth(read_run(lab.run_folder()))
+
+
+def test_second_run_on_a_real_bench_is_refused_naming_the_first(lab: Lab) -> None:
+    """One bench does one thing at a time; the message says who has it, and its end frees it."""
+    (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
+    first = lab.start()
+    lab.wait_for_lines(3, first)
+    second = lab.start("testplans", "--runs-dir", "other")
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 3
+    assert f"in use by another run (process {first.pid}, user " in output
+    first.kill()
+    first.communicate(timeout=60)
+    third = lab.start("testplans", "--runs-dir", "third")
+    path = lab.path / "third"
+    assert WallClock().wait_until(lambda: b"step_started" in journal_bytes(path), 60, 0.01)
+    third.send_signal(signal.SIGTERM)
+    assert third.communicate(timeout=60)[0]
+
+
+def test_real_bench_refuses_several_workers(lab: Lab) -> None:
+    """``-n`` would let cases disturb each other on one set of devices."""
+    (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
+    process = lab.start("testplans", "-n2", program="pytest")
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 4, output
+    assert "leave out -n" in output
+
+
+def test_signal_to_the_xdist_controller_ends_the_workers_cases_in_order(lab: Lab) -> None:
+    """The controller hands the signal on; every worker cleans up, and the reports are complete."""
+    process = lab.start("testplans", "-n2", program="pytest")
+    clock = WallClock()
+    assert clock.wait_until(lambda: journal_bytes(lab.path / "runs").count(b"step_ended") > 20, 60, 0.001)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    run = read_run(lab.run_folder())
+    assert run.ended
+    assert_truth(run)
+    assert_always_ran(run)
+
+
+def journal_bytes(runs: Path) -> bytes:
+    """Return all that the journals of all runs below a folder hold so far."""
+    return b"".join(path.read_bytes() for path in runs.glob("*/journal*.ndjson"))
 
 
 @pytest.mark.slow
