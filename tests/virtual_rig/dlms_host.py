@@ -33,7 +33,7 @@ CLIENT_TITLE = bytes.fromhex(PROFILE.security.client_system_title)
 TIMEOUT_S = 5.0
 
 
-class Silence(LabError):  # noqa: N818 -- the tree names what happened
+class Silence(LabError):
     """The meter did not answer."""
 
 

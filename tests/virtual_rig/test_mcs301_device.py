@@ -105,6 +105,17 @@ def test_clock_set_by_attribute_is_logged(meter: Mcs301) -> None:
     assert DataAccessResult.TYPE_UNMATCHED is live.setters[2](dlms.unsigned(1))
 
 
+def test_clock_methods_move_it_and_are_logged(meter: Mcs301, rig: VirtualClock) -> None:
+    """shift_time takes a long of -900 to 900 s; adjust_to_minute rounds."""
+    methods = meter.model.by_name["clock"].methods
+    assert methods[6](dlms.long(45)) == (ActionResult.SUCCESS, None)
+    assert meter.clock.utc() - rig.utc_now() == timedelta(seconds=45)
+    assert methods[6](dlms.long(901)) == (ActionResult.OTHER_REASON, None)
+    assert methods[3](dlms.integer(0)) == (ActionResult.SUCCESS, None)
+    assert meter.clock.utc() - rig.utc_now() == timedelta(seconds=60)
+    assert value(meter, "standard_event") == 5
+
+
 # --- the switch ------------------------------------------------------------------------------------------
 
 _C = SwitchCommand
@@ -154,6 +165,18 @@ def test_disconnector_remote_disconnect_stops_the_energy(meter: Mcs301, rig: Vir
     assert [value(meter, "disconnect_control", n) for n in (2, 3, 4)] == [False, 0, 4]
     assert live.methods[2](dlms.integer(0)) == (ActionResult.SUCCESS, None)
     assert [row[1] for row in value(meter, "disconnector_event_log")] == [62, 63]  # type: ignore[attr-defined]
+
+
+def test_disconnector_button_reconnects_what_is_ready(meter: Mcs301) -> None:
+    """In control mode 1 the head end only makes ready; somebody at the meter presses the button."""
+    live = meter.model.by_name["disconnect_control"]
+    live.setters[4](dlms.enum(1))
+    live.methods[1](dlms.integer(0))
+    live.methods[2](dlms.integer(0))
+    assert value(meter, "disconnect_control", 3) == 2
+    assert not value(meter, "disconnect_control")
+    assert meter.press_button()
+    assert value(meter, "disconnect_control", 3) == 1
 
 
 def test_disconnector_wrong_argument_moves_nothing(meter: Mcs301) -> None:

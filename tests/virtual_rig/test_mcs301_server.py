@@ -15,8 +15,10 @@ from adapters.profiles.model import obis_octets
 from adapters.protocols.dlms import apdu as apdus
 from adapters.protocols.dlms import client_events as events
 from adapters.protocols.dlms import data as dlms
-from adapters.protocols.dlms.acse import Aare, Aarq
+from adapters.protocols.dlms.acse import Aare, Aarq, Rlrq
 from adapters.protocols.dlms.apdu import (
+    ActionRequestNormal,
+    ActionResponseNormal,
     AttributeDescriptor,
     ExceptionResponse,
     GetRequestNext,
@@ -25,10 +27,12 @@ from adapters.protocols.dlms.apdu import (
     GetResponseWithDatablock,
     GetResponseWithList,
     InitiateRequest,
+    MethodDescriptor,
 )
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
 from adapters.protocols.dlms.enums import (
+    ActionResult,
     ApplicationContext,
     Conformance,
     DataAccessResult,
@@ -52,6 +56,7 @@ NAME = b"MCS3100030112345"
 NOTE = obis_octets("0-0:96.1.10.255")
 LDN = AttributeDescriptor(1, obis_octets("0-0:42.0.0.255"), 2)
 LIST = AttributeDescriptor(15, obis_octets("0-0:40.0.0.255"), 2)
+GET_NAME = bytes.fromhex("c001c1000100002a0000ff0200")
 CONTEXT = apdus.invoke_octet(1)
 
 
@@ -386,6 +391,127 @@ def test_nothing_but_the_proof_is_served_between_the_passes(bench: Bench) -> Non
     refused = apdus.decode(server.handle(bytes.fromhex("c001c1000100002a0000ff0200")) or b"")
     assert isinstance(refused, ExceptionResponse)
     assert isinstance(talk(server, client, challenge.reply), events.HlsConfirmed)
+
+
+def forged_release() -> bytes:
+    """An RLRQ whose ciphered user information nobody with the keys has made."""
+    return Rlrq(user_information=b"\x21\x1e\x30\x00\x00\xff\x00" + bytes(25)).encode()
+
+
+def test_forged_release_leaves_the_association_open(bench: Bench) -> None:
+    """A release whose protection does not hold is refused and logged; the association lives on."""
+    server, client = bench.opened(1, **HLS)
+    refused = apdus.decode(server.handle(forged_release()) or b"")
+    assert isinstance(refused, ExceptionResponse)
+    assert refused.service is ServiceError.DECIPHERING_ERROR
+    assert bench.meter.logs["fraud"].last == 49
+    assert isinstance(talk(server, client, client.get(1, LDN.instance_id, 2)), events.GetAnswered)
+
+
+def test_forged_release_between_the_passes_opens_nothing(bench: Bench) -> None:
+    """Who has not proved itself yet does not become associated by a release that fails."""
+    server, client = bench.server(1), ClientAssociation(ClientSettings(**HLS), b"\x5a" * 16)  # type: ignore[arg-type]
+    client.receive(server.handle(client.associate()) or b"")
+    server.handle(forged_release())
+    assert not server.is_open
+    refused = apdus.decode(server.handle(client.channel.protect(GET_NAME)) or b"")  # type: ignore[union-attr]
+    assert isinstance(refused, ExceptionResponse)
+
+
+def test_release_between_the_passes_gives_the_place_back(bench: Bench) -> None:
+    """A client may give up before it has proved itself."""
+    server, client = bench.server(1), ClientAssociation(ClientSettings(**HLS), b"\x5a" * 16)  # type: ignore[arg-type]
+    client.receive(server.handle(client.associate()) or b"")
+    assert (server.handle(Rlrq().encode()) or b"")[0] == 0x63
+    assert not bench.table.open
+
+
+@pytest.mark.parametrize(
+    "proof", [None, dlms.octet_string(b""), dlms.unsigned(1), dlms.octet_string(b"\x5a" * 17)]
+)
+def test_wrong_proof_of_any_form_closes(bench: Bench, proof: dlms.Data | None) -> None:
+    """No proof, an empty one, one of another type, one of the right length: refused and closed."""
+    server, client = bench.server(1), ClientAssociation(ClientSettings(**HLS), b"\x5a" * 16)  # type: ignore[arg-type]
+    client.receive(server.handle(client.associate()) or b"")
+    request = ActionRequestNormal(
+        invoke=CONTEXT, method=MethodDescriptor(15, LIST.instance_id, 1), data=proof
+    )
+    assert client.channel is not None
+    answer = server.handle(client.channel.protect(request.encode()))
+    assert answer is not None
+    told = apdus.decode(client.channel.unprotect(answer).apdu)
+    assert isinstance(told, ActionResponseNormal)
+    assert told.result is ActionResult.OTHER_REASON
+    assert not bench.table.open
+
+
+def test_proof_again_once_associated_is_denied(bench: Bench) -> None:
+    """reply_to_HLS has no place in an open association."""
+    server, client = bench.opened(1, **HLS)
+    event = talk(server, client, client.action(15, LIST.instance_id, 1, dlms.octet_string(b"x" * 17)))
+    assert isinstance(event, events.ActionAnswered)
+    assert event.result is ActionResult.READ_WRITE_DENIED
+
+
+def test_wrong_key_in_the_aarq_is_refused_and_logged(bench: Bench) -> None:
+    """An InitiateRequest that does not decipher ends in an AARE with an initiate error."""
+    wrong = replace(KEYS, authentication_key=bytes(16))
+    client = ClientAssociation(ClientSettings(**(HLS | {"keys": wrong})), b"\x5a" * 16)  # type: ignore[arg-type]
+    event = client.receive(bench.server(1).handle(client.associate()) or b"")
+    assert isinstance(event, events.AssociationRejected)
+    assert event.service_error is not None
+    assert bench.meter.logs["fraud"].last == 49
+
+
+@pytest.mark.parametrize(
+    ("class_id", "obis", "method", "result"),
+    [
+        (1, "9-9:9.9.9.255", 1, ActionResult.OBJECT_UNDEFINED),
+        (3, "0-0:42.0.0.255", 1, ActionResult.OBJECT_CLASS_INCONSISTENT),
+        (70, "0-0:96.3.10.255", 3, ActionResult.SCOPE_OF_ACCESS_VIOLATED),
+        (3, "1-0:1.8.0.255", 1, ActionResult.READ_WRITE_DENIED),
+        (8, "0-0:1.0.0.255", 4, ActionResult.READ_WRITE_DENIED),
+        (8, "0-0:1.0.0.255", 6, ActionResult.TYPE_UNMATCHED),
+        (8, "0-0:1.0.0.255", 1, ActionResult.SUCCESS),
+    ],
+)
+def test_action_has_its_result(
+    bench: Bench, class_id: int, obis: str, method: int, result: ActionResult
+) -> None:
+    """Unknown, of another class, no such method, not allowed, wrong argument, done: each its word."""
+    server, client = bench.opened(1, mechanism=MechanismId.LLS, secret=PASSWORD)
+    event = talk(server, client, client.action(class_id, obis_octets(obis), method, dlms.integer(0)))
+    assert isinstance(event, events.ActionAnswered)
+    assert event.result is result
+
+
+@pytest.mark.parametrize(
+    ("reference", "value", "result"),
+    [
+        ((1, "9-9:9.9.9.255", 2), dlms.unsigned(1), DataAccessResult.OBJECT_UNDEFINED),
+        ((1, "0-0:96.1.10.255", 9), dlms.unsigned(1), DataAccessResult.SCOPE_OF_ACCESS_VIOLATED),
+        ((1, "0-0:42.0.0.255", 2), dlms.octet_string(b"x"), DataAccessResult.READ_WRITE_DENIED),
+        ((3, "1-0:12.31.0.255", 2), dlms.unsigned(1), DataAccessResult.TYPE_UNMATCHED),
+        ((3, "1-0:12.31.0.255", 2), dlms.long_unsigned(1800), DataAccessResult.SUCCESS),
+        ((8, "0-0:1.0.0.255", 3), dlms.long(-900), DataAccessResult.OTHER_REASON),
+        ((8, "0-0:1.0.0.255", 3), dlms.long(-120), DataAccessResult.SUCCESS),
+        ((70, "0-0:96.3.10.255", 4), dlms.enum(7), DataAccessResult.OTHER_REASON),
+        ((70, "0-0:96.3.10.255", 4), dlms.enum(1), DataAccessResult.SUCCESS),
+    ],
+)
+def test_set_has_its_result(
+    bench: Bench, reference: tuple[int, str, int], value: dlms.Data, result: DataAccessResult
+) -> None:
+    """Unknown, no such attribute, read-only, wrong type, out of range, done: each its word, and it sticks."""
+    server, client = bench.opened(1, mechanism=MechanismId.LLS, secret=PASSWORD)
+    class_id, obis, number = reference
+    event = talk(server, client, client.set(class_id, obis_octets(obis), number, value))
+    assert isinstance(event, events.SetAnswered)
+    assert event.result is result
+    if result is DataAccessResult.SUCCESS:
+        held = talk(server, client, client.get(class_id, obis_octets(obis), number))
+        assert isinstance(held, events.GetAnswered)
+        assert held.data == value
 
 
 def test_replayed_aarq_tells_the_expected_counter(bench: Bench) -> None:

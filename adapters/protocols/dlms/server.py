@@ -177,17 +177,17 @@ class ServerAssociation:
     def _rlrq(self, request: Rlrq) -> bytes | None:
         if self.pre_established or self.state is State.IDLE:
             return self._exception(NOT_ALLOWED)
-        self.state = next_state(Role.SERVER, self.state, Event.RLRQ)
         channel = self._channel
         information = b""
         if channel is not None and request.user_information:
             try:
                 channel.unprotect(request.user_information)
             except RemoteProtocolError as error:
-                self.state = next_state(Role.SERVER, self.state, Event.EXCEPTION)
+                # Decided before the state moves: a forged release must not lead out of HLS_PENDING either.
                 return self._security_refusal(error)
             if self._opening is None and self._granted is not None:
                 information = channel.protect(self._granted.response.encode())
+        self.state = next_state(Role.SERVER, self.state, Event.RLRQ)
         self._end(released=True)
         return Rlre(reason=ReleaseReason.NORMAL, user_information=information).encode()
 
