@@ -71,7 +71,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 check: lint
-	$(BIN)/python -m pytest -q -m "not slow and not oracle"
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not oracle"
 
 bench: setup
 	@for file in benchmarks/*.py; do echo "== $$file" >&2; $(BIN)/python $$file || exit 1; done
