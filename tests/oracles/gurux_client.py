@@ -1,0 +1,290 @@
+"""An outside witness: the gurux-dlms client, driven by JSON lines on stdin, answering on stdout.
+
+LICENCE. This script loads gurux-dlms, which is GPL-2.0-only; whoever runs it runs a combination under that
+licence. That is why it is a program of its own: the tests and benchmarks start it with subprocess and talk
+to it over pipes, and nothing of MeterBench imports it or gurux-dlms (see README.md in this folder).
+
+One request a line, one answer a line:
+
+    {"do": "open", "transport": "tcp", "host": ..., "port": ..., "client": 16, "authentication": "NONE"}
+    {"do": "get", "class": 1, "obis": "0.0.42.0.0.255", "attribute": 2}     -> {"value": ...}
+    {"do": "register", "obis": "1.0.1.8.0.255"}          -> {"value": ..., "scaler": ..., "unit": ...}
+    {"do": "clock", "obis": "0.0.1.0.0.255"}             -> {"utc": ISO 8601}
+    {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
+    {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
+    {"do": "close"}
+
+A refusal or a failure is answered ``{"error": <exception type>, "message": ...}``; the program lives on.
+It moves bytes by blocking sockets and file descriptors of its own, not by gurux-net and gurux-serial: those
+hand every byte through a second thread, and a benchmark must show the codec at its best.
+"""
+
+# mypy: disable-error-code="import-untyped"
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import select
+import socket
+import sys
+import termios
+import tty
+from time import perf_counter, process_time
+from typing import Any
+
+from gurux_dlms import GXByteBuffer, GXDLMSException, GXReplyData
+from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
+from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSRegister
+from gurux_dlms.secure import GXDLMSSecureClient
+
+TIMEOUT_S = 5.0
+CHUNK_OCTETS = 65536
+
+
+class Refused(Exception):
+    """The meter answered, but not with success."""
+
+
+class Tcp:
+    """A blocking socket, without delay for small segments."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = socket.create_connection((host, port), timeout=TIMEOUT_S)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.write, self.close = self._socket.sendall, self._socket.close
+
+    def read(self) -> bytes:
+        """Return the next octets. Raises TimeoutError or ConnectionError."""
+        data = self._socket.recv(CHUNK_OCTETS)
+        if not data:
+            raise ConnectionError("the meter closed the connection")
+        return data
+
+
+class Tty:
+    """A terminal in raw mode."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        self._fd = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        tty.setraw(self._fd)
+        settings = termios.tcgetattr(self._fd)
+        settings[4] = settings[5] = getattr(termios, f"B{baud}")
+        termios.tcsetattr(self._fd, termios.TCSANOW, settings)
+        self._waiting = select.poll()
+        self._waiting.register(self._fd, select.POLLIN)
+
+    def write(self, data: bytes) -> None:
+        """Write all of ``data``."""
+        while data:
+            data = data[os.write(self._fd, data) :]
+
+    def read(self) -> bytes:
+        """Return the next octets. Raises TimeoutError."""
+        if not self._waiting.poll(TIMEOUT_S * 1000):
+            raise TimeoutError("nothing came back")
+        return os.read(self._fd, CHUNK_OCTETS)
+
+    def close(self) -> None:
+        """Close the terminal."""
+        os.close(self._fd)
+
+
+class Session:
+    """One association of a gurux client on one wire."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        tcp = request["transport"] == "tcp"
+        self.client = GXDLMSSecureClient(
+            True,
+            request["client"],
+            request.get("server", 1),
+            getattr(Authentication, request["authentication"]),
+            request.get("password"),
+            InterfaceType.WRAPPER if tcp else InterfaceType.HDLC,
+        )
+        if "system_title" in request:
+            ciphering = self.client.ciphering
+            ciphering.systemTitle = bytearray.fromhex(request["system_title"])
+            ciphering.blockCipherKey = bytearray.fromhex(request["encryption_key"])
+            ciphering.authenticationKey = bytearray.fromhex(request["authentication_key"])
+            ciphering.invocationCounter = request.get("counter", 1)
+            ciphering.security = getattr(Security, request.get("security", "AUTHENTICATION_ENCRYPTION"))
+        self.wire: Tcp | Tty = (
+            Tcp(request["host"], int(request["port"]))
+            if tcp
+            else Tty(request["port"], int(request.get("baud", 9600)))
+        )
+        self._hdlc = not tcp
+        self.granted: dict[str, Any] = {}
+
+    def open(self) -> None:
+        """Open the link and the association."""
+        client = self.client
+        if self._hdlc:
+            client.parseUAResponse(self.exchange(client.snrmRequest()).data)
+        client.parseAareResponse(self.asked(client.aarqRequest()).data)
+        if client.getIsAuthenticationRequired():
+            client.parseApplicationAssociationResponse(
+                self.asked(client.getApplicationAssociationRequest()).data
+            )
+        title = client.settings.sourceSystemTitle
+        self.granted = {
+            "max_pdu": client.maxReceivePDUSize,
+            "conformance": int(client.negotiatedConformance),
+            "meter_system_title": bytes(title).hex() if title else "",
+        }
+
+    def close(self) -> None:
+        """Release the association and the link, as far as the meter still answers."""
+        with contextlib.suppress(Exception):
+            if (release := self.client.releaseRequest()) is not None:
+                self.asked(release)
+        with contextlib.suppress(Exception):
+            if self._hdlc:
+                self.exchange(self.client.disconnectRequest(True))
+        self.wire.close()
+
+    # --- services ---------------------------------------------------------------------------------------
+
+    def get(self, request: dict[str, Any]) -> dict[str, Any]:
+        """GET one attribute."""
+        return {"value": plain(self._value(self._target(request), request["attribute"]))}
+
+    def register(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read scaler, unit and value of a register; gurux applies the scaler."""
+        register = GXDLMSRegister(request["obis"])
+        self._update(register, 3)
+        self._update(register, 2)
+        return {
+            "value": str(register.value),
+            "scaler": register.scaler,
+            "unit": register.unit.name,
+            "unit_code": int(register.unit),
+        }
+
+    def clock(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read a clock; gurux applies the deviation."""
+        clock = GXDLMSClock(request["obis"])
+        self._update(clock, 2)
+        at: datetime.datetime = clock.time.value
+        return {"utc": at.astimezone(datetime.UTC).isoformat(), "status": int(clock.time.status)}
+
+    def objects(self) -> dict[str, Any]:
+        """Read the object list of the association."""
+        reply = self.asked(self.client.getObjectsRequest())
+        rows = []
+        for each in self.client.parseObjects(reply.data, False, False):
+            rights = {
+                number: int(each.getAccess(number)) for number in range(1, each.getAttributeCount() + 1)
+            }
+            rows.append([int(each.objectType), each.version, each.logicalName, rights])
+        return {"objects": rows}
+
+    def time(self, request: dict[str, Any]) -> dict[str, Any]:
+        """GET one attribute many times; the clock runs from the first request to the last value."""
+        target, attribute = self._target(request), request["attribute"]
+        began_s = perf_counter()
+        cpu_s = process_time()
+        for _ in range(request["gets"]):
+            value = self._value(target, attribute)
+        return {
+            "seconds": perf_counter() - began_s,
+            "cpu_seconds": process_time() - cpu_s,
+            "value": plain(value),
+        }
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def exchange(self, frame: Any) -> GXReplyData:
+        """Send one frame and return what comes back. Raises Refused for an error in the answer."""
+        self.wire.write(bytes(frame))
+        reply, received = GXReplyData(), GXByteBuffer()
+        received.set(self.wire.read())
+        while not self.client.getData(received, reply, None):
+            received.set(self.wire.read())
+        if reply.error:
+            raise Refused(GXDLMSException.getDescription(reply.error))
+        return reply
+
+    def asked(self, frames: Any) -> GXReplyData:
+        """Send a request of one or more frames and gather an answer of one or more frames or blocks."""
+        reply = GXReplyData()
+        for frame in frames if isinstance(frames, list) else [frames]:
+            reply.clear()
+            self._one(frame, reply)
+            while reply.isMoreData():
+                self._one(self.client.receiverReady(reply), reply)
+        return reply
+
+    def _one(self, frame: Any, reply: GXReplyData) -> None:
+        self.wire.write(bytes(frame))
+        received = GXByteBuffer()
+        received.set(self.wire.read())
+        while not self.client.getData(received, reply, None):
+            received.set(self.wire.read())
+        if reply.error:
+            raise Refused(GXDLMSException.getDescription(reply.error))
+
+    def _target(self, request: dict[str, Any]) -> GXDLMSObject:
+        target: GXDLMSObject = self.client.createObject(ObjectType(request["class"]))
+        target.logicalName = request["obis"]
+        return target
+
+    def _value(self, target: GXDLMSObject, attribute: int) -> Any:
+        return self.asked(self.client.read(target, attribute)).value
+
+    def _update(self, target: GXDLMSObject, attribute: int) -> None:
+        self.client.updateValue(target, attribute, self._value(target, attribute))
+
+
+def opened(request: dict[str, Any]) -> Session:
+    """Return a session with its association open; a refused one leaves no wire behind."""
+    session = Session(request)
+    try:
+        session.open()
+    except BaseException:
+        session.close()
+        raise
+    return session
+
+
+def plain(value: Any) -> Any:
+    """Return a gurux value as JSON takes it; octets in hexadecimal."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).hex()
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    return value if isinstance(value, (bool, int, float, str, type(None))) else str(value)
+
+
+def main() -> None:
+    """Serve requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - gurux prints to stdout while it works
+    session: Session | None = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["do"] == "open":
+                session = opened(request)
+                answer = session.granted
+            elif request["do"] == "close":
+                if session is not None:
+                    session.close()
+                session, answer = None, {}
+            elif session is None:
+                raise RuntimeError("open first")
+            elif request["do"] == "objects":
+                answer = session.objects()
+            else:
+                answer = getattr(session, request["do"])(request)
+        except Exception as error:  # noqa: BLE001 - a witness reports whatever befell it
+            answer = {"error": type(error).__name__, "message": str(error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()
