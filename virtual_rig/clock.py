@@ -39,6 +39,7 @@ __all__ = ["Deadlock", "Scheduler", "Timer", "VirtualClock"]
 NS = 1_000_000_000
 FOREVER: float = float("inf")
 _KERNEL_PATIENCE_MS = 5000  # wall time; only a kernel that lost bytes ever uses it up
+_SETTLING_MS = 50  # wall time; only after an interrupt
 _STEPS_AT_ONE_INSTANT = 1_000_000
 _SPINS_AT_ONE_INSTANT = 1_000_000
 _STEPS_BETWEEN_SIGNALS = 20_000
@@ -143,12 +144,18 @@ class VirtualClock:
             ):
                 return False
             line.flush()
-            if _kernel_ready(wire.fileno(), select.POLLIN):
+            if line.doubtful_reads:
+                line.doubtful_reads = False
+                if not _kernel_ready(wire.fileno(), select.POLLIN, _SETTLING_MS) and not line.gone:
+                    line.read_all_of_kernel()
+                    continue
+            if _kernel_ready(wire.fileno(), select.POLLIN) or line.gone:
                 return True
-            if line.gone:
-                return True
-            # Counted as unread, yet not in the kernel: a read was interrupted before it could be counted.
-            line.unread, line.in_kernel = len(line.outbox), 0
+            lost = line.unread
+            line.read_all_of_kernel()
+            raise BenchError(
+                f"{lost} octets from {line.name} got lost in the kernel, or were read by another"
+            )
 
     def wait_writable(self, wire: Wire, timeout_s: float) -> bool:
         """Make room for the host's bytes; waits in virtual time only where the device does not read."""
@@ -176,13 +183,19 @@ class VirtualClock:
     def wire_sent(self, wire: Wire, data: bytes) -> None:
         """Count bytes the host has written; the model gets them when the host next waits."""
         line = self._line(wire)
-        line.was_sent(data)
+        if data:
+            line.was_sent(data)
+        else:  # a write was interrupted: nobody knows how much went out
+            line.doubtful = True
         self._dirty[line] = None
 
     def wire_received(self, wire: Wire, data: bytes) -> None:
         """Count bytes the host has read."""
         line = self._line(wire)
-        line.was_read(data)
+        if data:
+            line.was_read(data)
+        else:  # a read was interrupted: nobody knows how much came in
+            line.doubtful_reads = True
         if line.hanging_up and not line.unread:
             line.shut()
 
@@ -378,7 +391,7 @@ class VirtualClock:
         while self._dirty:
             line = next(iter(self._dirty))
             del self._dirty[line]
-            if line.in_flight and not line.stalled and not line.gone:
+            if (line.in_flight or line.doubtful) and not line.stalled and not line.gone:
                 self._pull(line)
             while line.inbox and not line.stalled:
                 item = line.inbox.pop(0)
@@ -406,6 +419,17 @@ class VirtualClock:
                 line.in_flight = 0
                 return
             line.was_taken(taken)
+        if line.doubtful:  # take whatever else there is; the kernel gets a moment to bring it over
+            line.doubtful = False
+            while _kernel_ready(line.fd, select.POLLIN, _SETTLING_MS) and (taken := self._taken(line)):
+                line.was_taken(taken)
+
+    @staticmethod
+    def _taken(line: Line) -> bytes:
+        try:
+            return line.take()
+        except OSError:
+            return b""
 
     def _broke(self, line: Line, duration_s: float) -> None:
         self.trace.add(int(self._env.now), line.name, "break", f"{duration_s:.6f}".encode())
@@ -447,11 +471,11 @@ def _ns(duration_s: float) -> int:
     return max(1, round(duration_s * NS)) if duration_s > 0 else 0
 
 
-def _kernel_ready(fd: int, events: int) -> bool:
+def _kernel_ready(fd: int, events: int, patience_ms: int = _KERNEL_PATIENCE_MS) -> bool:
     """Wait for the kernel to bring over what is known to be under way."""
     poller = select.poll()
     poller.register(fd, events)
-    return bool(poller.poll(_KERNEL_PATIENCE_MS))
+    return bool(poller.poll(patience_ms))
 
 
 def _forget_unread(line: Line) -> None:

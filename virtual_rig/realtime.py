@@ -23,6 +23,7 @@ from virtual_rig.servers.line import CHUNK_BYTES, Line, Server
 _LOG = logging.getLogger(__name__)
 _HANG_UP_LOOK_S = 0.01
 _HANG_UP_LOOKS = 200  # then the host has had its chance to read
+_QUIET_LOOKS = 10  # a tty that looks empty may only be slow: the kernel moves its bytes in the background
 
 
 class _Call:
@@ -191,7 +192,7 @@ class RealtimeDriver:
             if line.unread == 0 and not line.outbox and not line.ends_with_empty:
                 line.shut()
                 return
-            self._hang_up_soon(line, _HANG_UP_LOOKS)
+            self._hang_up_soon(line, _HANG_UP_LOOKS, _QUIET_LOOKS)
 
     def broken(self, line: Line, duration_s: float) -> None:
         """See ``Rig``."""
@@ -284,13 +285,14 @@ class RealtimeDriver:
         line.shut()
         self._guarded(None, line.tell_closed)
 
-    def _hang_up_soon(self, line: Line, looks: int) -> None:
+    def _hang_up_soon(self, line: Line, looks: int, quiet_looks: int) -> None:
         if line.gone:
             return
-        if looks == 0 or (not line.outbox and line.half_close()):
+        quiet_looks = quiet_looks - 1 if not line.outbox and line.half_close() else _QUIET_LOOKS
+        if looks == 0 or quiet_looks == 0:
             line.shut()
             return
-        self.call_later(_HANG_UP_LOOK_S, self._hang_up_soon, line, looks - 1)
+        self.call_later(_HANG_UP_LOOK_S, self._hang_up_soon, line, looks - 1, quiet_looks)
 
     def _watch(self, line: Line) -> None:
         """Tell the selector what to look for on ``line`` in its present state."""

@@ -46,19 +46,24 @@ class FdStream:
         self._close_fd = close_fd
         self._open = True
         self._lost = ""
+        self._unsure = ""  # what was going on between an operation and its notice to the clock
 
     def read(self, max_bytes: int, timeout_s: float) -> bytes:
         """See ``ByteStream.read``."""
         clock, wire = self._clock, self.wire
+        if self._unsure:
+            self._settle()
         started_s, left_s = clock.monotonic_s(), timeout_s
         while True:
             if not self._open or self._lost:
                 raise LinkLost(f"{self.name}: {self._lost or 'the link is closed'}")
             if not clock.wait_readable(wire, max(0.0, left_s)):
                 raise ReadTimeout(f"{self.name}: nothing received within {timeout_s:g} s")
+            self._unsure = "read"
             try:
                 data = os.read(self._fd, max_bytes)
             except BlockingIOError:  # announced, but not there: another program took it, or a late kernel
+                self._unsure = ""
                 left_s = timeout_s - (clock.monotonic_s() - started_s)
                 if left_s <= 0:
                     raise ReadTimeout(f"{self.name}: nothing received within {timeout_s:g} s") from None
@@ -68,6 +73,7 @@ class FdStream:
             if not data:
                 raise self._gone("the far end closed the link")
             clock.wire_received(wire, data)
+            self._unsure = ""
             self._tap.received(data)
             return data
 
@@ -76,22 +82,28 @@ class FdStream:
         if not self._open:
             raise WriteError(f"{self.name}: the link is closed")
         clock, total, done = self._clock, len(data), 0
+        if self._unsure:
+            self._settle()
         started_s = clock.monotonic_s()
         while done < total:
             piece = data if not done and total <= CHUNK_BYTES else data[done : done + CHUNK_BYTES]
+            self._unsure = "write"
             try:
                 count = os.write(self._fd, piece)
             except BlockingIOError:
                 count = 0
             except OSError as error:
+                self._unsure = ""
                 self._tap.sent(data[:done])
                 text = f"{self.name}: the link broke after {done} of {total} octets ({error.strerror})"
                 self._tap.note(text)
                 raise WriteError(text) from error
             if count:
                 clock.wire_sent(self.wire, piece[:count])
+                self._unsure = ""
                 done += count
                 continue
+            self._unsure = ""
             left_s = timeout_s - (clock.monotonic_s() - started_s)
             if left_s <= 0 or not clock.wait_writable(self.wire, left_s):
                 self._tap.sent(data[:done])
@@ -114,11 +126,21 @@ class FdStream:
         """Close the link; closing twice is harmless."""
         if self._open:
             self._open = False
+            if self._unsure:
+                self._settle()
             self._clock.wire_closed(self.wire)
             self._close_fd()
             self._tap.note("closed")
 
+    def _settle(self) -> None:
+        """Tell the clock that an interrupt left its count in doubt: a notice without octets says so."""
+        doubt, self._unsure = self._unsure, ""
+        if doubt == "write":
+            self._clock.wire_sent(self.wire, b"")
+        else:
+            self._clock.wire_received(self.wire, b"")
+
     def _gone(self, why: str) -> LinkLost:
-        self._lost = why
+        self._lost, self._unsure = why, ""
         self._tap.note(why)
         return LinkLost(f"{self.name}: {why}")

@@ -118,7 +118,10 @@ def test_wirelog_secrets_are_blanked_everywhere_even_across_pieces(tmp_path: Pat
     log.note("opened s3cret!!")
     log.sent(b"pw=s3cr")
     log.sent(b"et!!.")
+    log.note("closed")
     log.close()
+    log.sent(b"after the end")
+    log.note("after the end")
     text = log.path.read_text()
     assert b"s3cret!!".hex(" ") not in text
     assert "s3cret" not in text

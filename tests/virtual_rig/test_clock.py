@@ -203,6 +203,36 @@ def test_virtual_clock_four_threads_twenty_runs_leave_one_trace() -> None:
     assert runs[0][1][3] == (3, 11.5, b"<4>")
 
 
+def test_virtual_clock_threads_of_ones_own_take_part_by_rank() -> None:
+    """Whoever starts threads himself announces the ranks first; the order of starting does not matter."""
+    clock, order = VirtualClock(), []
+    clock.expect(0, 1, 2)
+
+    def work(rank: int) -> None:
+        with clock.lockstep(rank):
+            for _ in range(3):
+                order.append((clock.monotonic_s(), rank))
+                clock.sleep_s(1.0)
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in (2, 0, 1)]
+    for thread in threads:
+        thread.start()
+    with pytest.raises(BenchError, match="without a rank"):
+        clock.sleep_s(1.0)
+    for thread in threads:
+        thread.join(10)
+    assert order == [(float(second), rank) for second in range(3) for rank in range(3)]
+    clock.sleep_s(1.0)
+    assert clock.monotonic_s() == 4.0
+
+
+def test_virtual_clock_running_together_does_not_nest() -> None:
+    """A thread of a group cannot start a group of its own."""
+    clock = VirtualClock()
+    with pytest.raises(BenchError, match="nest"):
+        clock.run_together(lambda: clock.run_together(lambda: None))
+
+
 def test_virtual_clock_thread_that_fails_does_not_hang_the_others() -> None:
     """The first exception by rank comes out once the others have finished."""
     clock, done = VirtualClock(), []
@@ -290,11 +320,11 @@ def test_virtual_clock_interrupted_threads_do_not_stay_behind() -> None:
     def interrupted(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt
 
-    def work() -> None:
+    def work(rank: int) -> None:
         try:
             while True:
                 clock.sleep_s(1.0)
-                if clock.monotonic_s() == 3.0:
+                if clock.monotonic_s() == 3.0 and rank == 0:
                     os.kill(os.getpid(), signal.SIGTERM)
         finally:
             ended.append(True)
@@ -302,7 +332,7 @@ def test_virtual_clock_interrupted_threads_do_not_stay_behind() -> None:
     before = signal.signal(signal.SIGTERM, interrupted)
     try:
         with pytest.raises(KeyboardInterrupt):
-            clock.run_together(work, work)
+            clock.run_together(lambda: work(0), lambda: work(1))
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(ended) == 2

@@ -371,8 +371,60 @@ def test_wire_interrupted_before_a_write_is_counted_recovers(kind: str, rig: Vir
     port.close()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_wire_interrupted_before_a_read_is_counted_recovers(kind: str, rig: VirtualClock) -> None:
+    """Ctrl-C between a read and its notice loses those bytes only: silence is silence again afterwards."""
+    server, port = serve(kind, Recorder(rig), rig)
+    rig.sleep_s(0.0)
+    line_of(server).send(b"lost with the interrupt")
+    original, port._clock = port._clock, _Interrupting(rig)  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        port.read(100, 1.0)
+    port._clock = original  # type: ignore[attr-defined]
+    with pytest.raises(ReadTimeout):
+        port.read(100, 2.0)
+    assert rig.monotonic_s() == 2.0
+    line_of(server).send(b"whole")
+    assert port.read(100, 1.0) == b"whole"
+    port.close()
+
+
+def test_wire_tcp_host_vanishes_with_answers_unread(rig: VirtualClock) -> None:
+    """A host that closes without reading resets the connection; the model hears of the end."""
+    model = Echo(rig)
+    server = TcpServer("ip", model, rig)
+    port = TcpTransport.open(host="127.0.0.1", port=server.port, clock=rig)
+    port.write(b"question", 1.0)
+    assert rig.wait_readable(port.wire, 1.0)
+    rig.call_later(5.0, server.lines[0].send, b"too late")
+    port.close()
+    rig.sleep_s(10.0)
+    assert model.heard[-1] == (0.0, "closed ip#1", b"")
+
+
+def test_wire_udp_device_may_speak_first_to_a_known_peer(rig: VirtualClock) -> None:
+    """A push: once the host has opened its socket the model holds a line to it, and may hang up."""
+    model = Recorder(rig)
+    server = UdpServer("push", model, rig)
+    peer = UdpTransport.open(host="127.0.0.1", port=server.port, clock=rig)
+    rig.sleep_s(0.0)
+    rig.call_later(30.0, model.lines[0].send, b"alarm")
+    assert peer.receive(60.0) == b"alarm"
+    assert rig.monotonic_s() == 30.0
+    model.lines[0].stalled = True
+    model.lines[0].send(b"never")
+    with pytest.raises(ReadTimeout):
+        peer.receive(1.0)
+    peer.close()
+    rig.sleep_s(0.0)
+    assert model.heard[-1][1] == "opened push#1"  # a stalled device notices nothing
+    model.lines[0].stalled = False
+    rig.sleep_s(0.0)
+    assert model.heard[-1][1] == "closed push#1"
+
+
 class _Interrupting:
-    """A clock on which every notice of a write is interrupted."""
+    """A clock on which every notice of a write or a read is interrupted."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
@@ -383,3 +435,5 @@ class _Interrupting:
     def wire_sent(self, *_: object) -> None:
         """Be interrupted."""
         raise KeyboardInterrupt
+
+    wire_received = wire_sent

@@ -148,6 +148,53 @@ def test_realtime_half_open_line_is_up_and_silent(rig: RealtimeDriver) -> None:
     client.close()
 
 
+def test_realtime_udp_peer_is_hung_up_on(rig: RealtimeDriver) -> None:
+    """A device that closes its line to a peer answers it no more; the model hears of the end once."""
+
+    class Once(Recorder):
+        def received(self, line: HostLine, data: bytes) -> None:
+            line.send(b"once")
+            line.close()
+
+    model = Once(rig)
+    server = UdpServer("udp", model, rig)
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.connect(("127.0.0.1", server.port))
+    client.send(b"?")
+    assert exactly(client, 4) == b"once"
+    client.close()
+    assert WallClock().wait_until(lambda: len(model.heard) == 2, 5.0, 0.01)
+    assert [event for _, event, _ in model.heard] == ["opened udp#1", "closed udp#1"]
+
+
+def test_realtime_tcp_reset_reaches_the_host(rig: RealtimeDriver) -> None:
+    """RST in real time."""
+    server = TcpServer("ip", Echo(rig), rig)
+    client = TcpTransport.open(host="127.0.0.1", port=server.port, clock=WallClock())
+    client.write(b"x", 1.0)
+    assert client.read(3, 5.0) == b"<x>"
+    server.lines[0].reset()
+    with pytest.raises(LinkLost):
+        client.read(1, 5.0)
+    client.close()
+
+
+def test_realtime_server_closed_while_serving_ends_its_connections(rig: RealtimeDriver) -> None:
+    """A server taken away leaves the others alone."""
+    first, second = TcpServer("first", Echo(rig), rig), TcpServer("second", Echo(rig), rig)
+    clients = [socket.create_connection(("127.0.0.1", server.port), 5) for server in (first, second)]
+    for client in clients:
+        client.sendall(b"x")
+        assert exactly(client, 3) == b"<x>"
+    first.close()
+    assert clients[0].recv(1) == b""
+    clients[1].sendall(b"y")
+    assert exactly(clients[1], 3) == b"<y>"
+    assert [server.name for server in rig.servers] == ["second"]
+    for client in clients:
+        client.close()
+
+
 def test_realtime_model_that_fails_loses_its_line_only(caplog: pytest.LogCaptureFixture) -> None:
     """One model's mistake is recorded and closes its connection; the others are served on."""
 

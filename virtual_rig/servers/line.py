@@ -109,6 +109,7 @@ class Line:
         self.inbox: list[bytearray | Callable[[], None]] = []
         self.in_flight = self.in_kernel = self.unread = 0
         self.overrun_bytes = 0
+        self.doubtful = self.doubtful_reads = False  # an interrupt came between an operation and its count
         self._burst_ns, self._older = -1, 0
 
     # -- what the model sees
@@ -200,6 +201,10 @@ class Line:
         """Count ``data`` as taken by the host."""
         self.unread = max(0, self.unread - len(data))
         self.in_kernel = max(0, self.in_kernel - len(data))
+
+    def read_all_of_kernel(self) -> None:
+        """Correct the count: the host has read all that was in the kernel."""
+        self.unread, self.in_kernel = len(self.outbox), 0
 
     def take(self) -> bytes:
         """Take what the kernel has from the host. Raises BlockingIOError; b'' is the end."""

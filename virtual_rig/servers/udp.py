@@ -49,6 +49,10 @@ class UdpLine(Line):
         self.unread = max(0, self.unread - 1)
         self.in_kernel = max(0, self.in_kernel - 1)
 
+    def read_all_of_kernel(self) -> None:
+        """See ``Line``."""
+        self.unread, self.in_kernel = len(self._datagrams), 0
+
     def take(self) -> bytes:
         """Read datagrams, for whomever, until there is one for this peer."""
         self._server.receive_all()
