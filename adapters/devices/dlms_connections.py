@@ -111,7 +111,7 @@ class Connections:
 
     def drop_all_links(self) -> None:
         """Close every link and forget all associations."""
-        for link in {opened.line.name for opened in self._open.values()} | set(self._shared):
+        for link in sorted({opened.line.name for opened in self._open.values()} | set(self._shared)):
             self.drop_link(link)
 
     def explained(self, link: str, error: TransportError, own: OpenAssociation | None = None) -> LabError:
