@@ -7,7 +7,7 @@ and of a case, before a destructive step, at a verdict and otherwise about every
 of a killed run may be torn: readers skip what is not a whole line.
 
 Events: ``run_started`` ``run_resumed`` ``case_started`` ``step_started`` ``checked`` ``attached``
-``step_ended`` ``case_ended`` ``signal`` ``note`` ``run_ended``.
+``step_ended`` ``case_ended`` ``case_amended`` ``signal`` ``note`` ``run_ended``.
 """
 
 from __future__ import annotations

@@ -14,6 +14,10 @@ from filelock import FileLock, Timeout
 from adapters.errors import BenchError
 
 
+class BenchInUse(BenchError):
+    """Another run has the bench."""
+
+
 class OwnedLock:
     """A lock file held by one process. The operating system frees it with the process, however that ends.
 
@@ -67,7 +71,7 @@ def who(since: datetime) -> str:
 
 
 def lock_bench(name: str, since: datetime, folder: Path | None = None) -> OwnedLock:
-    """Take a bench for one run. Raises BenchError naming who has it.
+    """Take a bench for one run. Raises BenchInUse naming who has it.
 
     Real devices stand still for nobody: two runs on one bench would measure each other.
     """
@@ -76,5 +80,5 @@ def lock_bench(name: str, since: datetime, folder: Path | None = None) -> OwnedL
     safe = "".join(character if character.isalnum() or character in "-_." else "_" for character in name)
     lock = OwnedLock(base / f"{safe}.lock")
     if not lock.acquire(who(since)):
-        raise BenchError(f"bench {name} is in use by another run{lock.owner()}")
+        raise BenchInUse(f"bench {name} is in use by another run{lock.owner()}")
     return lock

@@ -158,16 +158,39 @@ def note_report(
     state: State, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> None:
     """Mark the report of a case as ours, and keep how the call of a Python test ended."""
-    record = state.records.get(item.nodeid)
     if isinstance(item, PlanItem):
         report.meterbench = True  # type: ignore[attr-defined]
-    if record is None:
+        return
+    if "step" not in getattr(item, "fixturenames", ()):
         return
     report.meterbench = True  # type: ignore[attr-defined]
-    if call.when == "call" and not isinstance(item, PlanItem):
-        if call.excinfo is not None:
-            _blame(state, record, call.excinfo.value)
+    error = call.excinfo.value if call.excinfo is not None else None
+    record = state.records.get(item.nodeid)
+    if call.when == "setup" and error is not None:
+        _setup_failed(state, item, error)
+    elif call.when == "call" and record is not None:
+        if error is not None:
+            _blame(state, record, error)
         report.user_properties.append(("verdict", record.verdict.name))
+    elif call.when == "teardown" and record is not None and error is not None:
+        state.run.amend(record, Verdict.bench_error, f"tear-down: {error_text(error)}")
+
+
+def _setup_failed(state: State, item: pytest.Item, error: BaseException) -> None:
+    """Record a Python test whose fixtures failed: it began and ended with that."""
+    record = state.records.get(item.nodeid)
+    if record is not None:  # its own record is closed by now, another fixture failed after it
+        state.run.amend(record, Verdict.bench_error, f"set-up: {error_text(error)}")
+        return
+    record = state.records[item.nodeid] = python_record(item, state.allure_uuid())
+    clock = state.run.bench_for(None).clock
+    open_case(record, clock)
+    for sink in state.run.sinks:
+        sink.case_started(record)
+    _blame(state, record, error)
+    close_case(record, clock)
+    for sink in state.run.sinks:
+        sink.case_ended(record)
 
 
 def _blame(state: State, record: CaseRecord, error: BaseException) -> None:

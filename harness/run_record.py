@@ -175,6 +175,12 @@ class _Reader:
         )
         self._run.attempts.append(self._case)
 
+    def _case_amended(self, event: dict[str, Any]) -> None:
+        for record in reversed(self._run.attempts):
+            if (record.plan, record.key) == (event["plan"], event["case"]):
+                record.verdict, record.message = verdict_named(event["verdict"]), event["message"]
+                return
+
     def _step_started(self, event: dict[str, Any]) -> None:
         if self._case is None:
             return

@@ -260,6 +260,8 @@ class _CaseRun:
             ids = ", ".join(self._steps.behaviours)
             if ids and message.startswith(f"{ids}: "):
                 message = message[len(ids) + 2 :]
+            if step.title.startswith(step.do):  # the title says it already
+                message = message.removeprefix(f"{step.do}: ")
             message = (f"{ids}: " if ids else "") + f"{step.title}: {message}"
         elif record.verdict is Verdict.aborted:
             message = f"{message or 'stopped'} during step {step.title!r}"

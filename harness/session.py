@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from adapters.clock import WallClock
-from adapters.errors import ConfigError, LabError
+from adapters.errors import BenchError, ConfigError, LabError, TransportError
 from harness import actions
 from harness.bench_port import Bench, NoBench
 from harness.interrupts import Interrupts
 from harness.journal import Journal, JournalSink
-from harness.locks import OwnedLock, lock_bench, who
+from harness.locks import BenchInUse, OwnedLock, lock_bench, who
 from harness.plan import Case, Plan
 from harness.records import CaseRecord, Sink
 from harness.recovery import complete, recover_all
@@ -168,13 +168,28 @@ class RunSession:
         }
 
     def _open(self, name: str) -> None:
-        assert self.folder is not None
-        options = self.options
+        """Open one bench. Raises ConfigError: no link is opened here, so what fails is written somewhere.
+
+        A bench another run holds, or a link that a provider does open and that fails, is no mistake of
+        the user; it becomes the verdict of the bench's cases.
+        """
         if not name:
             raise ConfigError("no bench: none is named by a plan, give --bench")
         try:
+            bench = self._opened(name)
+            if isinstance(bench.clock, WallClock):
+                self._take(bench)
+        except (BenchInUse, TransportError) as error:
+            self._broken[name] = f"bench {name} cannot be used: {error_text(error)}"
+            bench = NoBench(name=name)
+        self._benches[name] = bench
+
+    def _opened(self, name: str) -> Bench:
+        assert self.folder is not None
+        options = self.options
+        try:
             with self.interrupts.armed():
-                bench: Bench = self._open_bench(
+                return self._open_bench(
                     name,
                     seed=options.seed,
                     broken=options.broken,
@@ -182,19 +197,20 @@ class RunSession:
                     run_dir=self.folder.path,
                     scrubber=self.scrubber,
                 )
-            if isinstance(bench.clock, WallClock):
-                if options.workers > 1:
-                    bench.close()
-                    raise ConfigError(
-                        f"bench {bench.name} is real, it can do one thing at a time: leave out -n"
-                    )
-                self._locks.append(lock_bench(bench.name, self.wall.utc_now()))
         except ConfigError:
             raise
-        except LabError as error:
-            self._broken[name] = f"bench {name} cannot be used: {error_text(error)}"
-            bench = NoBench(name=name)
-        self._benches[name] = bench
+        except BenchError as error:
+            raise ConfigError(self.scrubber.text(f"bench {name}: {error}")) from error
+
+    def _take(self, bench: Bench) -> None:
+        """Take a real bench for this run alone; on failure it is closed again."""
+        try:
+            if self.options.workers > 1:
+                raise ConfigError(f"bench {bench.name} is real, it can do one thing at a time: leave out -n")
+            self._locks.append(lock_bench(bench.name, self.wall.utc_now()))
+        except BenchError:
+            bench.close()
+            raise
 
     def _describe(self, plans: Sequence[Plan]) -> None:
         """Write the files that tell the report what it is about."""
@@ -277,6 +293,20 @@ class RunSession:
             scrubber=self.scrubber,
             evidence=self._evidence,
             interrupts=self.interrupts,
+        )
+
+    def amend(self, record: CaseRecord, verdict: Verdict, why: str) -> None:
+        """Change the verdict of a case that has ended already, for the worse."""
+        assert self.journal is not None
+        record.message = self.scrubber.text("; ".join(filter(None, (record.message, why))), 4000)
+        record.verdict = max(record.verdict, verdict) if record.verdict is not Verdict.skipped else verdict
+        self.journal.write(
+            "case_amended",
+            sync=True,
+            case=record.key,
+            plan=record.plan,
+            verdict=record.verdict.name,
+            message=record.message,
         )
 
     def finish_python(self, steps: Steps) -> None:

@@ -115,7 +115,7 @@ class AllureWriter:
         result.testCaseId = _digest(identity)
         result.historyId = _digest(json.dumps([identity, sorted(record.row.items())]))
         result.titlePath = [part for part in (record.area, record.plan_title or record.plan) if part]
-        result.description = record.source or None
+        result.description = f"Source: {record.source}" if record.source else None
         result.status = STATUS[record.verdict]
         result.statusDetails = self._details(record)
         result.start, result.stop = _ms(record.wall_started), _ms(record.wall_ended)

@@ -200,9 +200,9 @@ def test_bench_that_cannot_be_opened_is_one_bench_error_and_the_rest_is_skipped(
     lab.pytester.makeconftest(
         CONFTEST
         + """
-from adapters.errors import BenchError
+from adapters.errors import ConnectError
 def broken(bench, **options):
-    raise BenchError("no such port: /dev/ttyUSB9")
+    raise ConnectError("no such port: /dev/ttyUSB9")
 def pytest_configure(config):
     config.meterbench_open_bench = broken
 """
@@ -212,6 +212,25 @@ def pytest_configure(config):
     run = lab.record()
     assert run.verdicts == [Verdict.bench_error, Verdict.skipped]
     assert all("/dev/ttyUSB9" in record.message for record in run.cases)
+
+
+def test_bench_that_is_named_wrongly_is_a_mistake_and_leaves_no_run(lab: Lab) -> None:
+    """Nothing has happened, so there is nothing to report: one sentence, exit code 4."""
+    lab.plan(PASSES)
+    lab.pytester.makeconftest(
+        CONFTEST
+        + """
+from adapters.errors import BenchError
+def unknown(bench, **options):
+    raise BenchError("no virtual site is called 'nope'; there are mcs301")
+def pytest_configure(config):
+    config.meterbench_open_bench = unknown
+"""
+    )
+    outcome = lab.run("testplans", "--bench", "virtual:nope")
+    assert outcome.ret == 4
+    outcome.stderr.fnmatch_lines(["ERROR: bench virtual:nope: no virtual site is called 'nope'*"])
+    assert list((lab.path / "runs").iterdir()) == []
 
 
 def test_plan_whose_device_is_missing_is_skipped_saying_so(lab: Lab) -> None:
@@ -253,6 +272,31 @@ def test_clock(step, clock):
     assert allure["status"] == "failed"
     assert labels(allure, "requirement") == ["DL-CLI-01"]
     assert allure["steps"][0]["name"] == "Read"  # type: ignore[index]
+
+
+def test_fixture_that_breaks_is_a_bench_error_not_a_pass(lab: Lab) -> None:
+    """Whatever breaks around a Python test, the test does not read as passed anywhere."""
+    lab.pytester.makepyfile(
+        test_python="""
+import pytest
+@pytest.fixture
+def before():
+    raise OSError("no such port")
+@pytest.fixture
+def after():
+    yield
+    raise OSError("port is gone")
+def test_before(step, before): pass
+def test_earlier(before, step): pass
+def test_after(after, step): pass
+"""
+    )
+    outcome = lab.run(".", "--bench", "fake")
+    assert outcome.ret == 3
+    run = lab.record()
+    assert run.verdicts == [Verdict.bench_error] * 3
+    assert {"broken"} == {result["status"] for result in results(run).values()}
+    assert 'errors="3"' in (run.path / "junit.xml").read_text()
 
 
 def test_results_also_reach_the_folder_a_user_asks_for(lab: Lab) -> None:

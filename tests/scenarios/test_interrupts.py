@@ -124,7 +124,6 @@ def assert_truth(run: RunRecord) -> None:
     planned = {case.key for case in run.planned}
     assert planned == set(results)
     assert planned == set(junit)
-    assert len(planned) == CASES
     for record in run.cases:
         result, case = results[record.key], junit[record.key]
         assert record.verdict.name == label(result, "verdict")
@@ -153,24 +152,26 @@ def assert_resume_finishes(lab: Lab, before: RunRecord) -> None:
     output, _ = process.communicate(timeout=120)
     after = read_run(before.path)
     assert process.returncode == 0, output
-    assert [Verdict.passed] * CASES == [record.verdict for record in after.cases]
+    count = len(before.planned)
+    assert [record.verdict for record in after.cases] == [Verdict.passed] * count
     kept = {record.key for record in before.cases if record.verdict is Verdict.passed}
     again = [record.key for record in after.attempts]
     assert all(again.count(key) == 1 for key in kept)
     assert not list((before.path / "allure-results").glob("notrun-*"))
     junit = ElementTree.parse(before.path / "junit.xml").getroot()
-    assert tuple(junit.get(k) for k in ("tests", "failures", "errors", "skipped")) == ("8", "0", "0", "0")
+    counted = tuple(junit.get(k) for k in ("tests", "failures", "errors", "skipped"))
+    assert counted == (str(count), "0", "0", "0")
     newest: dict[str, dict[str, object]] = {}
     for result in sorted(allure_results(before.path), key=lambda r: int(str(r["start"]))):
         newest[str(result["historyId"])] = result
-    assert [result["status"] for result in newest.values()] == ["passed"] * CASES
+    assert [result["status"] for result in newest.values()] == ["passed"] * count
 
 
-def killed(lab: Lab, line: int) -> RunRecord:
+def killed(lab: Lab, line: int, *plans: str) -> RunRecord:
     """Kill a run at a line of its journal, and return it as the next start completes it."""
     from harness.recovery import recover_all
 
-    process = lab.start()
+    process = lab.start(*plans)
     lab.wait_for_lines(line, process)
     process.kill()
     process.communicate(timeout=60)
@@ -197,9 +198,9 @@ def stopped(lab: Lab, number: signal.Signals, line: int, program: str = "meterbe
 
 
 def assert_always_ran(run: RunRecord) -> None:
-    """Assert that every case that was begun ended with its ``always`` step."""
+    """Assert that every case that was begun ended with its ``always`` step, where it has one."""
     for record in run.cases:
-        if record.steps:
+        if record.plan == "long" and record.steps:
             assert ("always", Verdict.passed) == (record.steps[-1].phase, record.steps[-1].verdict)
 
 
@@ -334,24 +335,28 @@ def journal_bytes(runs: Path) -> bytes:
     return b"".join(path.read_bytes() for path in runs.glob("*/journal*.ndjson"))
 
 
+SHIPPED = ROOT / "testplans" / "dlms" / "security.yaml"
+SHIPPED_LINES = 280  # of its journal, when nothing disturbs it
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_campaign_of_seeded_moments_never_shows_an_interrupted_case_as_passed(lab: Lab, seed: int) -> None:
-    """kill -9, SIGTERM and SIGINT anywhere in a run: nothing interrupted reads as passed, resume finishes."""
+    """A shipped plan on the virtual MCS301, killed, terminated or interrupted anywhere."""
+    (lab.path / "conftest.py").unlink()
     dice = random.Random(seed)
-    line = dice.randrange(1, LINES)
-    kind = dice.choice([None, signal.SIGTERM, signal.SIGINT])
+    line = dice.randrange(1, SHIPPED_LINES)
+    kind = (None, signal.SIGTERM, signal.SIGINT)[seed % 3]
     if kind is None:
-        run = killed(lab, line)
+        run = killed(lab, line, str(SHIPPED))
     else:
-        process = lab.start()
+        process = lab.start(str(SHIPPED))
         lab.wait_for_lines(line, process)
         process.send_signal(kind)
         output, _ = process.communicate(timeout=60)
         run = read_run(lab.run_folder())
         assert process.returncode in (0, 2), output
         assert (process.returncode == 0) == (not run.not_run and set(run.verdicts) == {Verdict.passed})
-        assert_always_ran(run)
     assert_truth(run)
     if run.not_run or set(run.verdicts) != {Verdict.passed}:
         assert_resume_finishes(lab, run)
