@@ -2,9 +2,10 @@
 
     python benchmarks/virtual_days.py [--days 30] [--rounds 5]
 
-Prints the best and the median of several rounds, beside bare SimPy (the same number of events and nothing
-else) in the same sitting, because a ratio travels between machines and a time does not. A second figure has
-the harness read every single report through the kernel, which is a different question.
+Nothing in it waits, so on an idle machine wall and CPU time agree; on a busy one the budget is judged by the
+CPU time. Prints the best and the median of several rounds, beside bare SimPy (the same number of events and
+nothing else) in the same sitting, because a ratio travels between machines and a time does not. A second
+figure has the harness read every single report through the kernel, which is a different question.
 """
 
 from __future__ import annotations
@@ -53,29 +54,32 @@ class Reporter:
         self.rig.call_later(PERIOD_S, self.report, line)
 
 
-def virtual_days(days: float, read_each: bool = False) -> float:
-    """Return the wall time that ``days`` of virtual time take."""
+Taken = tuple[float, float]  # wall and CPU seconds
+
+
+def virtual_days(days: float, read_each: bool = False) -> Taken:
+    """Return the wall and CPU time that ``days`` of virtual time take."""
     rig = VirtualClock()
     model = Reporter(rig)
     server = PtyServer("han", model, rig)
     port = SerialTransport.open(port=server.address, clock=rig)
     until_s = days * 86400.0
-    started_s = time.perf_counter()
+    started = time.perf_counter(), time.process_time()
     if read_each:
         while rig.monotonic_s() < until_s:
             port.read(4096, 2 * PERIOD_S)
     else:
         rig.sleep_s(until_s)
-    taken_s = time.perf_counter() - started_s
+    taken = time.perf_counter() - started[0], time.process_time() - started[1]
     if model.reports != int(until_s / PERIOD_S):
         raise SystemExit(f"{model.reports} reports in {days} days: the clock is wrong")
     port.close()
     rig.close()
-    return taken_s
+    return taken
 
 
-def bare_simpy(days: float) -> float:
-    """Return the wall time of the same number of events in SimPy alone."""
+def bare_simpy(days: float) -> Taken:
+    """Return the wall and CPU time of the same number of events in SimPy alone."""
     env = simpy.Environment()
 
     def process() -> object:
@@ -83,9 +87,9 @@ def bare_simpy(days: float) -> float:
             yield env.timeout(PERIOD_S)
 
     env.process(process())  # type: ignore[arg-type]
-    started_s = time.perf_counter()
+    started = time.perf_counter(), time.process_time()
     env.run(until=days * 86400.0)
-    return time.perf_counter() - started_s
+    return time.perf_counter() - started[0], time.process_time() - started[1]
 
 
 def main() -> int:
@@ -94,23 +98,24 @@ def main() -> int:
     options.add_argument("--days", type=float, default=30.0)
     options.add_argument("--rounds", type=int, default=5)
     chosen = options.parse_args()
-    whole: dict[str, Callable[[float], float]] = {
+    whole: dict[str, Callable[[float], Taken]] = {
         "reports unread, over a PTY": virtual_days,
         "every report read by the harness": lambda days: virtual_days(days, read_each=True),
         "bare SimPy, no wire": bare_simpy,
     }
-    times: dict[str, list[float]] = {name: [] for name in whole}
+    times: dict[str, list[Taken]] = {name: [] for name in whole}
     for _ in range(chosen.rounds):
         for name, measure in whole.items():
             times[name].append(measure(chosen.days))
     for name, taken in times.items():
-        figures = f"best {min(taken):.3f} s, median {statistics.median(taken):.3f} s"
-        print(f"{chosen.days:g} days, {name:<34} {figures}")
-    best = min(times["reports unread, over a PTY"])
-    ratio = best / min(times["bare SimPy, no wire"])
-    kept = "kept" if best <= BUDGET_S * chosen.days / 30 else "MISSED"
-    print(f"{ratio:.1f} times bare SimPy; budget {BUDGET_S} s for 30 days: {kept}")
-    return 0 if best <= BUDGET_S * chosen.days / 30 else 1
+        wall_s, cpu_s = [wall for wall, _ in taken], [cpu for _, cpu in taken]
+        wall = f"wall best {min(wall_s):.3f} s, median {statistics.median(wall_s):.3f} s"
+        print(f"{chosen.days:g} days, {name:<34} {wall}; CPU best {min(cpu_s):.3f} s")
+    best_s = min(cpu for _, cpu in times["reports unread, over a PTY"])
+    ratio = best_s / min(cpu for _, cpu in times["bare SimPy, no wire"])
+    kept = best_s <= BUDGET_S * chosen.days / 30
+    print(f"{ratio:.1f} times bare SimPy; budget {BUDGET_S} s for 30 days: {'kept' if kept else 'MISSED'}")
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from simpy.events import NORMAL
 from adapters.base import Wire
 from adapters.clock import poll_until
 from adapters.errors import BenchError
+from virtual_rig.in_flight import SETTLING_MS, forget_unread, kernel_ready, pull
 from virtual_rig.lockstep import Turns, Waiter
 from virtual_rig.servers.line import Line, Server
 from virtual_rig.trace import ByteTrace
@@ -38,8 +39,6 @@ __all__ = ["Deadlock", "Scheduler", "Timer", "VirtualClock"]
 
 NS = 1_000_000_000
 FOREVER: float = float("inf")
-_KERNEL_PATIENCE_MS = 5000  # wall time; only a kernel that lost bytes ever uses it up
-_SETTLING_MS = 50  # wall time; only after an interrupt
 _STEPS_AT_ONE_INSTANT = 1_000_000
 _SPINS_AT_ONE_INSTANT = 1_000_000
 _STEPS_BETWEEN_SIGNALS = 20_000
@@ -146,10 +145,10 @@ class VirtualClock:
             line.flush()
             if line.doubtful_reads:
                 line.doubtful_reads = False
-                if not _kernel_ready(wire.fileno(), select.POLLIN, _SETTLING_MS) and not line.gone:
+                if not kernel_ready(wire.fileno(), select.POLLIN, SETTLING_MS) and not line.gone:
                     line.read_all_of_kernel()
                     continue
-            if _kernel_ready(wire.fileno(), select.POLLIN) or line.gone:
+            if kernel_ready(wire.fileno(), select.POLLIN) or line.gone:
                 return True
             lost = line.unread
             line.read_all_of_kernel()
@@ -170,8 +169,8 @@ class VirtualClock:
             if not self._wait(writable, timeout_s, f"waits for room on {line.name}"):
                 return False
         if not line.stalled:
-            self._pull(line)
-        return _kernel_ready(wire.fileno(), select.POLLOUT)
+            pull(line)
+        return kernel_ready(wire.fileno(), select.POLLOUT)
 
     def wire_opened(self, wire: Wire) -> None:
         """Connect ``wire`` with the model behind it. Raises BenchError for an unknown endpoint."""
@@ -206,11 +205,11 @@ class VirtualClock:
             return
         line = known[1]
         if not line.gone and not line.stalled:
-            self._pull(line)
+            pull(line)
         line.host_open = False
-        self.trace.add(int(self._env.now), line.name, "close")
+        self.trace.add(int(self._env.now), line.name, "close", b"%d" % line.overrun_bytes)
         if line.permanent:
-            _forget_unread(line)
+            forget_unread(line)
             if line.hanging_up:
                 line.shut()
         else:
@@ -266,8 +265,7 @@ class VirtualClock:
             line.store(data)
             self.trace.add(now, line.name, "<", data)
             return
-        line.overrun_bytes += len(data) - room
-        self.trace.add(now, line.name, "overrun", data[room:])
+        line.overrun_bytes += len(data) - room  # in the trace as a sum, when the host closes the line
         if room:
             line.store(data[:room])
             self.trace.add(now, line.name, "<", data[:room])
@@ -288,7 +286,7 @@ class VirtualClock:
     def settings_change(self, line: Line) -> None:
         """See ``Rig``."""
         if line.in_flight and not line.stalled and not line.gone:
-            self._pull(line)
+            pull(line)
 
     def forget(self, line: Line) -> None:
         """See ``Rig``; the lockstep clock looks at no descriptor by itself."""
@@ -392,7 +390,7 @@ class VirtualClock:
             line = next(iter(self._dirty))
             del self._dirty[line]
             if (line.in_flight or line.doubtful) and not line.stalled and not line.gone:
-                self._pull(line)
+                pull(line)
             while line.inbox and not line.stalled:
                 item = line.inbox.pop(0)
                 if not isinstance(item, bytearray):
@@ -400,36 +398,6 @@ class VirtualClock:
                 elif not line.told_closed:
                     self.trace.add(int(self._env.now), line.name, ">", bytes(item))
                     line.model.received(line, bytes(item))
-
-    def _pull(self, line: Line) -> None:
-        """Take exactly what the host has written (or more, should a write have been cut off uncounted)."""
-        while line.in_flight:
-            try:
-                taken = line.take()
-            except BlockingIOError:
-                if not _kernel_ready(line.fd, select.POLLIN):
-                    lost, line.in_flight = line.in_flight, 0
-                    raise BenchError(f"{lost} octets to {line.name} got lost in the kernel") from None
-                continue
-            except OSError:
-                taken = b""
-            if (
-                not taken and line.ends_with_empty
-            ):  # the host's end is gone, and what it had not handed over with it
-                line.in_flight = 0
-                return
-            line.was_taken(taken)
-        if line.doubtful:  # take whatever else there is; the kernel gets a moment to bring it over
-            line.doubtful = False
-            while _kernel_ready(line.fd, select.POLLIN, _SETTLING_MS) and (taken := self._taken(line)):
-                line.was_taken(taken)
-
-    @staticmethod
-    def _taken(line: Line) -> bytes:
-        try:
-            return line.take()
-        except OSError:
-            return b""
 
     def _broke(self, line: Line, duration_s: float) -> None:
         self.trace.add(int(self._env.now), line.name, "break", f"{duration_s:.6f}".encode())
@@ -463,24 +431,9 @@ class VirtualClock:
         server = self._servers.get(wire.far)
         if server is not None and server.blackhole:
             return self._wait(lambda: False, timeout_s, f"connects to {wire.far}")
-        return _kernel_ready(wire.fileno(), select.POLLOUT)
+        return kernel_ready(wire.fileno(), select.POLLOUT)
 
 
 def _ns(duration_s: float) -> int:
     """Return nanoseconds; a positive duration is at least one, so that waiting always moves time."""
     return max(1, round(duration_s * NS)) if duration_s > 0 else 0
-
-
-def _kernel_ready(fd: int, events: int, patience_ms: int = _KERNEL_PATIENCE_MS) -> bool:
-    """Wait for the kernel to bring over what is known to be under way."""
-    poller = select.poll()
-    poller.register(fd, events)
-    return bool(poller.poll(patience_ms))
-
-
-def _forget_unread(line: Line) -> None:
-    """Throw away what the host left unread in a serial port, in the outbox and in the kernel."""
-    line.unread = 0
-    line.outbox.clear()
-    while line.in_kernel and line.keeper_fd >= 0 and _kernel_ready(line.keeper_fd, select.POLLIN):
-        line.in_kernel = max(0, line.in_kernel - len(os.read(line.keeper_fd, line.in_kernel)))

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-Mark = Literal[">", "<", "open", "close", "break", "overrun"]
+Mark = Literal[">", "<", "open", "close", "break"]
 
 _BATCH = 256
 
