@@ -12,6 +12,7 @@ from adapters.devices.dlms_values import Target
 from adapters.errors import (
     BenchError,
     LabError,
+    LinkLost,
     LocalProtocolError,
     ReadTimeout,
     Refused,
@@ -43,6 +44,7 @@ from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import (
     ActionResult,
+    ApduTag,
     Conformance,
     DataAccessResult,
     MechanismId,
@@ -59,6 +61,7 @@ MECHANISMS = {
     "pre-established": MechanismId.NONE,
 }
 CHALLENGE_OCTETS = 16
+_RLRE = bytes((ApduTag.RLRE,))
 LDN_OBJECT = (1, bytes((0, 0, 42, 0, 0, 255)), 2)
 
 
@@ -225,14 +228,27 @@ class OpenAssociation:
 
         A meter without release service just gets the DISC: Green Book 9.4 allows to end either way.
         """
-        if self.mechanism != "pre-established":
-            try:
-                event = self._conversation(self._application.release())
-                if not isinstance(event, Released | ServiceRefused):
-                    raise RemoteProtocolError(f"{type(event).__name__} is no answer to a release request")
-            except ReadTimeout:
-                self._application.give_up()
-        self._disconnect()
+        try:
+            if self.mechanism != "pre-established":
+                self._released()
+        finally:
+            self._disconnect()
+
+    def _released(self) -> None:
+        """Ask for the release. An answer nobody can read is noted and taken: the meter has let go by then."""
+        try:
+            event = self._conversation(self._application.release())
+        except ReadTimeout:
+            self._application.give_up()
+        except LinkLost:
+            self.line.note("the meter closed the connection instead of answering the release request")
+        except RemoteProtocolError as error:
+            if error.data[:1] != _RLRE:
+                raise
+            self.line.note(f"the answer to the release request is malformed: {error}")
+        else:
+            if not isinstance(event, Released | ServiceRefused):
+                raise RemoteProtocolError(f"{type(event).__name__} is no answer to a release request")
 
     def _disconnect(self) -> None:
         if self._link_up:

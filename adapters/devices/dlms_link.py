@@ -141,6 +141,10 @@ class DlmsLink:
         assert isinstance(event, ApduReceived)
         return event
 
+    def note(self, text: str) -> None:
+        """Write a remark into the transcript."""
+        self._tap.note(text)
+
     def close(self) -> None:
         """Close the wire without a word to the meter."""
         if self.open:
