@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 from adapters.profiles.model import CosemObject
 
 F = TypeVar("F", bound=Callable[..., object])
+Anything: TypeAlias = object  # results have a field called object, which hides the type of that name
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
@@ -125,7 +126,7 @@ class AttributeValue:
 
     object: str
     attribute: str
-    value: Any
+    value: Anything
     type: str
     unit: str = ""
     scaled: Decimal | None = None
@@ -141,7 +142,7 @@ class ServiceDone:
     service: str
     object: str
     acknowledged: bool
-    value: Any = None
+    value: Anything = None
 
 
 @dataclass(frozen=True, kw_only=True)

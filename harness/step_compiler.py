@@ -15,6 +15,16 @@ from harness.plan import Reference, Step, Template
 from harness.references import PlanReferenceError, Scope, fill, is_open
 
 
+TITLE_LENGTH = 110
+
+
+def spoken(do: str, arguments: Mapping[str, object]) -> str:
+    """Return what a step without a title is called: its action and what it is done with."""
+    told = [f"{name} {value}" for name, value in arguments.items() if value != "" and value != name]
+    text = f"{do} ({', '.join(told)})" if told else do
+    return text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 3] + "..."
+
+
 class CaseBuilder:
     """Compiles the steps of one case for one row, in order, because saved names only exist from then on."""
 
@@ -86,7 +96,7 @@ class CaseBuilder:
         ).compile(entry.expect, (*path, "expect"))
         self._save((*path, "save"), entry, spec, expect_refused=any(m.kind == "refused" for m in expect))
         return Step(
-            title=title or entry.do,
+            title=title or spoken(entry.do, arguments),
             do=entry.do,
             device=device,
             role=role,
