@@ -33,8 +33,8 @@ from harness.scrub import Scrubber
 PROVIDERS = "meterbench.providers"
 IDENTITY_VALID_S = 60.0  # how long a serial number read back counts as "just read"
 CONNECT_TIMEOUT_S = 10.0
-DISSECTOR_PORTS = {"wrapper": 4059}
-"""The port a capture shows, whatever port a virtual device had: dissectors go by it."""
+DLMS_PORT, SCPI_PORT = 4059, 5025
+"""The ports captures show, whatever port a virtual device had: dissectors go by them."""
 
 
 class ProvidedBench(Protocol):
@@ -372,7 +372,7 @@ def _tap(
             scrub=scrubber.octets,
             scrub_text=scrubber.text,
             pcap=run_dir / "wire" / f"{name}.pcap" if is_tcp else None,
-            tcp_port=DISSECTOR_PORTS.get(options.get("framing", ""), 4059) if is_tcp else 0,
+            tcp_port=DLMS_PORT if options.get("framing") == "wrapper" else SCPI_PORT,
         )
     return _LinkTap(log, busy, slot)
 

@@ -26,9 +26,9 @@ class AccessFound:
 def check_access(run: Steps, *, meter: DlmsMeter, client: str, association: str) -> AccessFound:
     """Try every object of the profile as ``client`` and compare with the rights the profile gives it.
 
-    Reads attribute 2 of every object. Writes only where the profile calls a write harmless, and writes
-    what is there already (read as a client that may, through the object's own default where it may not);
-    invokes only methods the profile calls harmless. So it can run on a live meter.
+    Reads attribute 2 of every object, and the next ones too where nothing is granted. Writes only where
+    the profile calls a write harmless, and writes what is there already; invokes only methods the profile
+    calls harmless. So it can run on a live meter.
     """
     allowed = denied = surprises = 0
     strangers: list[str] = []
@@ -54,18 +54,27 @@ def _requests(
 ) -> Iterable[tuple[str, bool, str | None]]:
     """Yield (request, expected to be granted, None or the reason of the refusal)."""
     present: object = None
-    reason: str | None
-    try:
-        present = meter.get(entry.name, "2", association).value
-        reason = None
-    except Refused as refusal:
-        reason = refusal.reason
-    yield "GET", "r" in rights, reason
+    for number in _attributes(entry, rights):
+        reason: str | None = None
+        try:
+            value = meter.get(entry.name, str(number), association).value
+            present = value if number == 2 else present
+        except Refused as refusal:
+            reason = refusal.reason
+        yield f"GET attribute {number} of", "r" in rights, reason
     if entry.harmless_write:
         value = present if present is not None else _harmless_value(entry)
         yield "SET", "w" in rights, _refusal(meter.set, entry.name, value, "value", association)
     for number in entry.harmless_methods:
         yield "ACTION", "x" in rights, _refusal(meter.action, entry.name, str(number), 0, association)
+
+
+def _attributes(entry: CosemObject, rights: str) -> Iterable[int]:
+    """Return what to read: the value of what is granted, everything but the name of what is not."""
+    return (2,) if "r" in rights else range(2, 2 + _ATTRIBUTES_TRIED)
+
+
+_ATTRIBUTES_TRIED = 3
 
 
 def _harmless_value(entry: CosemObject) -> object:
