@@ -132,7 +132,8 @@ def _pytest(arguments: list[str], targets: list[Path]) -> int:
     code = pytest.main(
         [
             *("-c", str(_SETTINGS), f"--rootdir={Path.cwd()}"),
-            *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:junitxml", "-p", "no:timeout"),
+            *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "no:junitxml"),
+            *("-p", "no:timeout", "-p", "no:hypothesispytest"),
             *arguments,
             *map(str, targets),
         ],

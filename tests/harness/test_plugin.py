@@ -8,10 +8,19 @@ from xml.etree import ElementTree
 
 import pytest
 
+import harness.plan_compiler
+import harness.plugin_run
+import testplans.dlms.procedures
+import tests.harness.fake_bench
 from harness.run_record import RunRecord, read_run
 from harness.verdicts import Verdict
 
 ROOT = Path(__file__).parents[2]
+LEAN = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+
+# pytester forgets what was imported inside; these would be imported anew for each test.
+PREPARED = (harness.plan_compiler, harness.plugin_run, tests.harness.fake_bench, testplans.dlms.procedures)
+
 CONFTEST = f"""\
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -67,7 +76,7 @@ class Lab:
 
     def run(self, *arguments: str) -> pytest.RunResult:
         """Run pytest in this process."""
-        return self.pytester.runpytest_inprocess(*(arguments or ("testplans",)), "-p", "no:cacheprovider")
+        return self.pytester.runpytest_inprocess(*(arguments or ("testplans",)), *LEAN)
 
     def record(self) -> RunRecord:
         """Return the only run there is."""
@@ -346,7 +355,7 @@ def pytest_configure(config):
 def test_xdist_workers_share_one_run(lab: Lab) -> None:
     """Each worker has its own bench and journal; the run is one, and its reports are complete."""
     lab.plan(PASSES, FAILS, ROWS)
-    outcome = lab.pytester.runpytest_subprocess("testplans", "-n2", "-p", "no:cacheprovider")
+    outcome = lab.pytester.runpytest_subprocess("testplans", "-n2", *LEAN)
     assert outcome.ret == 1
     run = lab.record()
     assert run.ended

@@ -53,7 +53,16 @@ class Lab:
         """Start a run in a process of its own."""
         command = {
             "meterbench": [sys.executable, "-m", "harness.cli", "run"],
-            "pytest": [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+            "pytest": [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:hypothesispytest",
+            ],
         }[program]
         return subprocess.Popen(
             [*command, *(arguments or ("testplans",))],
@@ -212,7 +221,14 @@ def test_killed_run_is_completed_at_the_next_start_and_resumed(lab: Lab) -> None
     assert_resume_finishes(lab, run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_signalled_run_aborts_its_case_runs_always_and_is_complete(lab: Lab, number: signal.Signals) -> None:
     """A signal ends the run with exit code 2 and complete reports."""
     run = stopped(lab, number, LINES // 3)
@@ -224,6 +240,7 @@ def test_signalled_run_aborts_its_case_runs_always_and_is_complete(lab: Lab, num
     assert_resume_finishes(lab, run)
 
 
+@pytest.mark.slow
 def test_signalled_plain_pytest_tells_the_same_truth(lab: Lab) -> None:
     """Plain pytest with the plug-in ends the same way; allure-pytest alone would show a pass."""
     run = stopped(lab, signal.SIGINT, LINES // 3, program="pytest")
@@ -253,6 +270,7 @@ def pytest_configure(config):
 """
 
 
+@pytest.mark.slow
 def test_signal_on_hardware_ends_a_long_wait_at_once_and_a_second_one_spares_always(lab: Lab) -> None:
     """On the wall clock nobody waits for the step; pressing Ctrl-C again does not skip the clean-up."""
     (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
@@ -274,6 +292,7 @@ def test_signal_on_hardware_ends_a_long_wait_at_once_and_a_second_one_spares_alw
     assert run.cases[0].message.startswith("SIGINT during step")
 
 
+@pytest.mark.slow
 def test_signal_inherited_as_ignored_is_heard(lab: Lab) -> None:
     """A shell's background job starts with SIGINT ignored; a run started there can still be stopped."""
     (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
@@ -289,6 +308,7 @@ def test_signal_inherited_as_ignored_is_heard(lab: Lab) -> None:
     assert_truth(read_run(lab.run_folder()))
 
 
+@pytest.mark.slow
 def test_second_run_on_a_real_bench_is_refused_naming_the_first(lab: Lab) -> None:
     """One bench does one thing at a time; the message says who has it, and its end frees it."""
     (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
@@ -307,6 +327,7 @@ def test_second_run_on_a_real_bench_is_refused_naming_the_first(lab: Lab) -> Non
     assert third.communicate(timeout=60)[0]
 
 
+@pytest.mark.slow
 def test_real_bench_refuses_several_workers(lab: Lab) -> None:
     """``-n`` would let cases disturb each other on one set of devices."""
     (lab.path / "conftest.py").write_text(SLOW.format(root=str(ROOT)))
@@ -316,6 +337,7 @@ def test_real_bench_refuses_several_workers(lab: Lab) -> None:
     assert "leave out -n" in output
 
 
+@pytest.mark.slow
 def test_signal_to_the_xdist_controller_ends_the_workers_cases_in_order(lab: Lab) -> None:
     """The controller hands the signal on; every worker cleans up, and the reports are complete."""
     process = lab.start("testplans", "-n2", program="pytest")
