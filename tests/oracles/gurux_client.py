@@ -31,7 +31,7 @@ import socket
 import sys
 import termios
 import tty
-from time import perf_counter, process_time
+from time import perf_counter, process_time  # noqa: TID251 - this is a process of its own
 from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDLMSException, GXReplyData
