@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from adapters.errors import BenchError
 from harness.journal import Journal
 from harness.records import CaseRecord
-from harness.run_folder import RunFolder
+from harness.run_folder import RunFolder, slug, write_whole
 from harness.run_record import RunRecord, read_run
 from harness.sinks.allure import AllureWriter
 from harness.sinks.junit import write_junit
@@ -90,6 +92,8 @@ def _end(journal_file: Path, open_case: CaseRecord | None) -> None:
     journal = Journal(journal_file)
     try:
         if open_case is not None:
+            for log in _wire_logs(journal_file.parent, open_case):
+                journal.write("attached", case=True, recovered=True, **log)
             journal.write(
                 "case_ended",
                 sync=True,
@@ -102,6 +106,25 @@ def _end(journal_file: Path, open_case: CaseRecord | None) -> None:
         journal.write("run_ended", sync=True, recovered=True)
     finally:
         journal.close()
+
+
+def _wire_logs(run: Path, case: CaseRecord) -> Iterator[dict[str, Any]]:
+    """Cut what crossed the wires during a case out of the run's transcripts, and yield it as attachments.
+
+    The links of a killed run are its best witness. A transcript's lines begin with the time in use, so the
+    case's own are those from its beginning on; they were scrubbed when they were written.
+    """
+    if case.started is None:
+        return
+    began = f"{case.started:%Y-%m-%dT%H:%M:%S.%f}Z"
+    for log in sorted((run / "wire").glob("*.log")):
+        lines = log.read_text("utf-8", "replace").splitlines(keepends=True)
+        first = next((n for n, line in enumerate(lines) if line[:4].isdigit() and line[:27] >= began), None)
+        if first is None:
+            continue
+        target = run / "attachments" / f"recovered-{slug(case.key)}-{log.stem}.txt"
+        write_whole(target, "".join(lines[first:]))
+        yield {"name": f"wire {log.stem}", "mime": "text/plain", "path": str(target.relative_to(run))}
 
 
 def _has_end(journal_file: Path) -> bool:

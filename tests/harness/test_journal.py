@@ -26,6 +26,7 @@ def begin(path: Path, *keys: str) -> tuple[RunFolder, Journal]:
     folder = RunFolder(path)
     folder.create()
     journal = Journal(folder.journal)
+    journal.clock = WallClock()
     journal.write("run_started", sync=True, bench="b", planned=[{"plan": "p", "case": key} for key in keys])
     return folder, journal
 
@@ -135,6 +136,9 @@ def test_recovery_completes_a_killed_run_once(tmp_path: Path) -> None:
             sink.case_ended(steps.record)
     steps.begin(steps.new_step("write firmware", {}))  # and here the process dies
     journal.close()
+    (folder.wire / "meter-ip.log").write_text(
+        "2001-01-05T00:00:00.000000Z  ->  1 octets  01\n9999-01-05T00:00:01.000000Z  ->  1 octets  02\n"
+    )
 
     [recovered] = recover_all(tmp_path / "runs")
     assert (recovered.interrupted, recovered.not_run) == (("B",), ("C",))
@@ -153,6 +157,9 @@ def test_recovery_completes_a_killed_run_once(tmp_path: Path) -> None:
     assert broken["statusDetails"]["message"] == "ABORTED: process died during step 'write firmware'"
     source = broken["steps"][0]["attachments"][0]["source"]
     assert (folder.allure_results / source).read_text() == "proof of B"
+    [wire] = broken["attachments"]
+    assert wire["name"] == "wire meter-ip"
+    assert (folder.allure_results / wire["source"]).read_text().startswith("9999-01-05")
     assert written["plan:p:C"]["status"] == "skipped"
     junit = folder.junit.read_text()
     assert 'tests="3" failures="0" errors="1" skipped="1"' in junit

@@ -264,7 +264,7 @@ class Meter:
         return Identity(serial="1")
 def open_bench(bench, **options):
     roles = {{"meter": "meter", "source": "power_source"}}
-    return NoBench(name="slow", devices={{"meter": Meter()}}, roles=roles)
+    return NoBench(name={root!r} + __file__, devices={{"meter": Meter()}}, roles=roles)
 def pytest_configure(config):
     config.meterbench_open_bench = open_bench
 """
