@@ -49,7 +49,7 @@ def generate(
     behaviours = behaviours or pages.behaviours_of(results)
     title = title or _title(run_dirs, results)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.resolve().parent) as scratch:
         made = Path(scratch) / "report"
         given = {"name": title, "globalAttachments": [], "benches": _benches(results)}
         if behaviours:

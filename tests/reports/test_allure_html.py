@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -107,7 +107,7 @@ def test_report_shows_hostile_evidence_as_text_and_runs_none_of_it(report_page: 
 
 @pytest.mark.slow
 def test_report_of_two_benches_keeps_their_results_apart(
-    make_run, tmp_path: Path, sample_run: ResultsFolder
+    make_run: Callable[[str], ResultsFolder], tmp_path: Path, sample_run: ResultsFolder
 ) -> None:
     """The same case on a second bench is a second environment in the report, not a retry that hides it."""
     from tests.reports.synthetic import case
@@ -124,9 +124,14 @@ def test_report_of_two_benches_keeps_their_results_apart(
 
 
 @pytest.mark.slow
-def test_report_of_a_run_without_results_says_so(make_run, tmp_path: Path) -> None:
-    """A run that died before its first case ended still has a page, and it does not look passed."""
-    page = generate([make_run("empty").run], tmp_path / "report")
+def test_report_of_a_run_without_results_says_so_at_a_relative_path(
+    make_run: Callable[[str], ResultsFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that died before its first case still has a page, it does not look passed, and it lies here."""
+    made = make_run("empty")
+    monkeypatch.chdir(made.run)
+    page = generate([Path()], Path("report"))
+    assert page == Path("report/index.html")
     assert "no case has a result" in page.read_text("utf-8")
 
 
