@@ -46,7 +46,7 @@ $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 
 node: setup
 	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null \
-		&& command -v npm >/dev/null || $(MAKE) --no-print-directory $(VENV)/.node
+		&& command -v npm >/dev/null || $(MAKE) --silent --no-print-directory $(VENV)/.node
 
 $(VENV)/.node: requirements-node.lock $(VENV)/.locked
 	@echo "No Node 20 with npm here: taking it from a wheel (once) ..." >&2
