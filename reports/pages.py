@@ -81,8 +81,8 @@ def front_page(title: str, facts: Mapping[str, str], results: Sequence[Result], 
         f'<a href="{REQUIREMENTS_PAGE}">Cases by requirement</a>{matrix_link}</nav>'
         f"<h2>Verdicts</h2><table>{rows}</table>"
         + (f"<h2>Not passed</h2><table>{attention}</table>" if attention else "")
-        + (f"<h2>Passed</h2><table>{passed}</table>" if passed else "")
         + (f'<h2>About the run</h2><table class="facts">{fact_rows}</table>' if fact_rows else "")
+        + (f"<h2>Passed</h2><table>{passed}</table>" if passed else "")
         + "<footer>Made by MeterBench; the case pages by Allure Report 3. "
         "This folder needs no network and no server.</footer>",
     )
@@ -165,17 +165,22 @@ def _badge(verdict: Verdict | None) -> str:
 
 
 def _case_rows(results: Sequence[Result], name_bench: bool) -> str:
-    """Return a row for each verdict and message: what ended alike for one reason is told once."""
-    alike: dict[tuple[Verdict, str], list[Result]] = {}
+    """Return a row for each verdict and message: what ended alike for one reason is told once.
+
+    Cases that passed have no message; they are gathered by plan.
+    """
+    alike: dict[tuple[Verdict, str, str], list[Result]] = {}
     for result in results:
-        alike.setdefault((result.verdict, result.message), []).append(result)
+        plan = result.suite if result.verdict is Verdict.passed else ""
+        alike.setdefault((result.verdict, result.message, plan), []).append(result)
     rows = []
-    for (verdict, message), group in alike.items():
+    for (verdict, message, plan), group in alike.items():
         links = "<br>".join(
             _link(result) + (f" on {escape(result.bench)}" if name_bench else "") for result in group
         )
         said = f"<pre>{escape(_cut(message))}</pre>" if message else ""
-        rows.append(f"<tr>{_badge(verdict)}<td>{links}{said}</td></tr>")
+        heading = f"<b>{escape(plan)}</b><br>" if plan else ""
+        rows.append(f"<tr>{_badge(verdict)}<td>{heading}{links}{said}</td></tr>")
     return "".join(rows)
 
 
