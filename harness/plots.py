@@ -24,7 +24,7 @@ DOTS_PER_INCH = 96
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One value of a series; ``at`` is the end of its step on the clock in use."""
+    """One value of a series; ``at`` is when it was measured, or else the end of its step."""
 
     at: datetime | None
     check: Check
@@ -74,7 +74,7 @@ def series_of(record: CaseRecord) -> list[Series]:
     groups: dict[tuple[object, ...], list[Point]] = {}
     for step, check, depth in _numbers(record.steps, 0):
         arguments = _identity(step.arguments) if depth == 0 else ()
-        at = step.ended or step.started
+        at = check.at or step.ended or step.started
         groups.setdefault((check.name, check.unit, arguments), []).append(Point(at=at, check=check))
     return [
         Series(name=points[0].check.name, unit=points[0].check.unit, points=tuple(points))

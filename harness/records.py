@@ -25,6 +25,7 @@ class Check:
     low: Decimal | None = None
     high: Decimal | None = None
     behaviours: tuple[str, ...] = ()
+    at: datetime | None = None  # when it was made, on the clock in use; curves are drawn over it
 
     def sentence(self) -> str:
         """Return what a person wants to read when it failed: behaviour, expected, actual, unit."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -78,6 +79,13 @@ def test_series_in_one_step_has_no_times_but_an_order() -> None:
     (series,) = series_of(case(step(1, *(check("pulse", str(n)) for n in range(3)))))
     assert series.elapsed_s() is None
     assert series.says_something()
+
+
+def test_series_in_one_step_are_drawn_over_the_time_of_each_value() -> None:
+    """A procedure that reads a register every hour within one step gives a curve over hours."""
+    hourly = [replace(check("energy", str(n)), at=START + timedelta(hours=n)) for n in range(3)]
+    (series,) = series_of(case(step(180, *hourly)))
+    assert [0, 3600, 7200] == series.elapsed_s()
 
 
 def test_series_leave_out_what_is_not_a_number() -> None:
