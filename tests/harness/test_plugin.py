@@ -352,6 +352,7 @@ def pytest_configure(config):
     assert "s3cret-pass" not in outcome.stdout.str() + outcome.stderr.str()
 
 
+@pytest.mark.slow
 def test_xdist_workers_share_one_run(lab: Lab) -> None:
     """Each worker has its own bench and journal; the run is one, and its reports are complete."""
     lab.plan(PASSES, FAILS, ROWS)

@@ -138,7 +138,9 @@ def test_progress_of_an_xdist_worker_names_it_and_counts_nothing(monkeypatch: py
     assert lines == ["[gw1] passed       C-1  The public client reads  0.5 s"]
 
 
-@pytest.mark.parametrize("capture", ["fd", "sys", "no"])
+@pytest.mark.parametrize(
+    "capture", ["fd", pytest.param("sys", marks=pytest.mark.slow), pytest.param("no", marks=pytest.mark.slow)]
+)
 def test_progress_is_not_swallowed_by_capture(tmp_path: Path, capture: str) -> None:
     """pytest captures both streams of a test that passes; the line of the case still arrives."""
     (tmp_path / "early.py").write_text("import harness.progress\n")

@@ -213,6 +213,7 @@ def assert_always_ran(run: RunRecord) -> None:
             assert ("always", Verdict.passed) == (record.steps[-1].phase, record.steps[-1].verdict)
 
 
+@pytest.mark.slow
 def test_killed_run_is_completed_at_the_next_start_and_resumed(lab: Lab) -> None:
     """After kill -9 the interrupted case is aborted everywhere, and the rest can be done."""
     run = killed(lab, LINES // 2)

@@ -102,7 +102,14 @@ def test_broken_behaviour_every_claiming_case_notices(behaviour: str) -> None:
 
 
 @pytest.mark.parametrize("link", ["ip", "rs485", "optical"])
-@pytest.mark.parametrize("fault", ["damage_byte", "silent", "drop"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "damage_byte",
+        pytest.param("silent", marks=pytest.mark.slow),
+        pytest.param("drop", marks=pytest.mark.slow),
+    ],
+)
 def test_wire_fault_any_offset_never_blames_the_device(link: str, fault: str) -> None:
     """A bent byte, a dead wire or a cut one is a bench error, or repaired; never the meter's failure."""
     plan = plan_called("mcs301-clients")
