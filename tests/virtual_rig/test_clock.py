@@ -294,7 +294,8 @@ def test_virtual_clock_signal_finds_the_world_between_two_events() -> None:
         raise KeyboardInterrupt
 
     def model() -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+        # To this thread: a process with other threads may take a signal in any of them.
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
         for _ in range(10_000):
             pass
         done.append("whole")
