@@ -64,6 +64,7 @@ class ClockReading:
     our_time: datetime
     drift_s: float
     status: str = ""
+    resolution_s: float = 0.01  # 1.0 where the clock may show whole seconds only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,17 @@ class AssociationOpened:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AssociationReleased:
+    """How an association ended: ``release response``, ``none``, ``malformed``, ``hung up`` or ``refused``.
+
+    ``none`` also for a pre-established one, which cannot be released.
+    """
+
+    association: str
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AttributeValue:
     """What a GET returned. ``value`` is plain Python (int, str, Decimal, list), ``type`` its DLMS type."""
 
@@ -155,6 +167,7 @@ class ListedObject:
     readable: tuple[int, ...]
     writable: tuple[int, ...]
     name: str = ""  # the profile's name for it, where it has one
+    rights_known: bool = True  # False where the list gives no access rights at all for the object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +229,7 @@ class DlmsMeter(Meter, Protocol):
         """
         ...
 
-    def release(self, association: str = "") -> None:
+    def release(self, association: str = "") -> AssociationReleased:
         """Release an association (RLRQ/RLRE, then HDLC DISC where it was the link's last)."""
         ...
 

@@ -14,7 +14,6 @@ from harness.expectations import ExpectCompiler
 from harness.plan import Reference, Step, Template
 from harness.references import PlanReferenceError, Scope, fill, is_open
 
-
 TITLE_LENGTH = 110
 
 

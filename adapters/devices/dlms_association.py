@@ -52,7 +52,7 @@ from adapters.protocols.dlms.enums import (
 )
 from adapters.protocols.dlms.link import ApduReceived
 from adapters.protocols.dlms.security import InvocationCounter, Keys
-from adapters.roles import AssociationOpened
+from adapters.roles import AssociationOpened, AssociationReleased
 
 MECHANISMS = {
     "none": MechanismId.NONE,
@@ -199,12 +199,22 @@ class OpenAssociation:
                 return negotiated
             case AssociationRejected():
                 text = f"{event.result.label}, {event.source.label}: {event.diagnostic.label}"
-                raise Refused("association-rejected", text)
+                raise Refused("association-rejected", text + self._counter_hint())
             case HlsRejected():
-                raise Refused("association-rejected", f"HLS proof: {event.result.label}")
+                text = f"HLS proof: {event.result.label}"
+                raise Refused("association-rejected", text + self._counter_hint())
             case ServiceRefused():
                 raise _refused(event)
         raise RemoteProtocolError(f"{type(event).__name__} is no answer to an AARQ")
+
+    def _counter_hint(self) -> str:
+        """Return what may also be wrong where a client with keys began counting at 1."""
+        if self.mechanism != "hls-gmac" or self.entry.invocation_counter or self._flaw is not None:
+            return ""
+        return (
+            "; the keys may be wrong, or the meter has seen higher invocation counters:"
+            " name its counter object in the profile (invocation_counter)"
+        )
 
     def _counter_the_meter_wants(self, refusal: Refused) -> int | None:
         if refusal.reason == "security" and refusal.data:
@@ -223,32 +233,39 @@ class OpenAssociation:
             meter_system_title=negotiated.server_system_title.hex() if negotiated is not None else "",
         )
 
-    def release(self) -> None:
+    def release(self) -> AssociationReleased:
         """Release the association (RLRQ), then the link layer (DISC).
 
         A meter without release service just gets the DISC: Green Book 9.4 allows to end either way.
         """
+        answer = "none"
         try:
             if self.mechanism != "pre-established":
-                self._released()
+                answer = self._released()
         finally:
             self._disconnect()
+        return AssociationReleased(association=self.name, answer=answer)
 
-    def _released(self) -> None:
+    def _released(self) -> str:
         """Ask for the release. An answer nobody can read is noted and taken: the meter has let go by then."""
         try:
             event = self._conversation(self._application.release())
         except ReadTimeout:
             self._application.give_up()
+            return "none"
         except LinkLost:
             self.line.note("the meter closed the connection instead of answering the release request")
+            return "hung up"
         except RemoteProtocolError as error:
             if error.data[:1] != _RLRE:
                 raise
             self.line.note(f"the answer to the release request is malformed: {error}")
-        else:
-            if not isinstance(event, Released | ServiceRefused):
-                raise RemoteProtocolError(f"{type(event).__name__} is no answer to a release request")
+            return "malformed"
+        if isinstance(event, ServiceRefused):
+            return "refused"
+        if not isinstance(event, Released):
+            raise RemoteProtocolError(f"{type(event).__name__} is no answer to a release request")
+        return "release response"
 
     def _disconnect(self) -> None:
         if self._link_up:
@@ -378,7 +395,9 @@ class OpenAssociation:
                     received = line.next_apdu(engine)
                 else:
                     return event
-        except (TransportError, RemoteProtocolError):
+        except (TransportError, RemoteProtocolError) as error:
+            if isinstance(error, RemoteProtocolError) and not error.frame_intact:
+                error.add_note("the answer cannot be read, and no checksum vouches for its bytes")
             with suppress(LocalProtocolError):
                 application.give_up()
             raise

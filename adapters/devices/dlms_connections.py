@@ -21,7 +21,7 @@ from adapters.errors import (
 from adapters.profiles.model import Client, Profile
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext
-from adapters.roles import AssociationOpened
+from adapters.roles import AssociationOpened, AssociationReleased
 
 PRE_ESTABLISHED = "pre-established"
 _NEEDED_SECRETS = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
@@ -77,11 +77,11 @@ class Connections:
         self._open[name] = opened
         return result
 
-    def release(self, association: str = "") -> None:
+    def release(self, association: str = "") -> AssociationReleased:
         """Release an association and, where it was the last on its link, the link layer."""
         opened = self.find(association)
         try:
-            opened.release()
+            return opened.release()
         finally:
             self.forget(opened.name)
 

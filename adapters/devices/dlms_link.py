@@ -167,7 +167,7 @@ class DlmsLink:
         self._flush(engine)
         clock, stream = self._clock, self._stream
         deadline_s = clock.monotonic_s() + (self.reply_timeout_s if timeout_s is None else timeout_s)
-        damaged = b""
+        damaged, rejected = b"", ""
         while True:
             while (event := engine.next_event()) is not NEED_DATA:
                 assert not isinstance(event, NeedData)
@@ -175,12 +175,13 @@ class DlmsLink:
                     self._flush(engine)
                     return event
                 if isinstance(event, LinkDown):
-                    raise self._down(engine, event, damaged)
+                    raise self._down(engine, event, damaged, rejected)
                 if isinstance(event, FrameDamagedEvent):
                     self._tap.note(f"damaged: {event.why}")
                     damaged = (damaged + event.data)[-_DAMAGE_KEPT_OCTETS:]
                 elif isinstance(event, FrameRejected):
-                    self._tap.note(f"rejected: {event.why}")
+                    rejected = event.why
+                    self._tap.note(f"rejected: {rejected}")
                 elif isinstance(event, ApduReceived):
                     self._tap.note("an APDU nobody waits for")
             self._flush(engine)
@@ -198,10 +199,10 @@ class DlmsLink:
                     continue
                 if patience_s < left_s:
                     continue
-                raise self._silent(engine, damaged) from silence
+                raise self._silent(engine, damaged, rejected) from silence
             engine.receive_data(data)
 
-    def _silent(self, engine: ClientLink, damaged: bytes) -> Exception:
+    def _silent(self, engine: ClientLink, damaged: bytes, rejected: str) -> Exception:
         if engine.incomplete:  # a length octet was bent, or the rest got lost: no silence, in any case
             return FrameDamaged(
                 f"link {self.name}: a message began and did not end within {self.reply_timeout_s:g} s",
@@ -216,12 +217,17 @@ class DlmsLink:
                 " (check the line settings and the cable)",
                 data=damaged,
             )
+        if rejected:
+            return ReadTimeout(
+                f"link {self.name}: no answer that is allowed here within {self.reply_timeout_s:g} s;"
+                f" rejected: {rejected}"
+            )
         return ReadTimeout(f"link {self.name} is silent: no answer within {self.reply_timeout_s:g} s")
 
-    def _down(self, engine: ClientLink, event: LinkDown, damaged: bytes) -> Exception:
+    def _down(self, engine: ClientLink, event: LinkDown, damaged: bytes, rejected: str) -> Exception:
         match event.reason:
             case DownReason.NO_ANSWER:
-                return self._silent(engine, damaged)
+                return self._silent(engine, damaged, rejected)
             case DownReason.CLOSED:
                 return LinkLost(f"link {self.name}: the meter closed the connection", received=damaged)
             case DownReason.FRAME_REJECT | DownReason.PROTOCOL_ERROR:

@@ -24,10 +24,12 @@ from adapters.errors import (
 )
 from adapters.profiles.loader import load_profile
 from adapters.profiles.model import CosemObject, Profile
+from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext
 from adapters.roles import (
     AssociationOpened,
+    AssociationReleased,
     AttributeValue,
     ClockReading,
     Identity,
@@ -110,9 +112,9 @@ class DlmsMeter:
         """Open an association (see the role)."""
         return self._connections.associate(client, link, association, mechanism, flaw)
 
-    def release(self, association: str = "") -> None:
+    def release(self, association: str = "") -> AssociationReleased:
         """Release an association and, where it was the last on its link, the link layer."""
-        self._connections.release(association)
+        return self._connections.release(association)
 
     def release_all(self) -> None:
         """Release every open association; what does not answer is dropped."""
@@ -240,13 +242,26 @@ class DlmsMeter:
         outcome = self._asked(opened, lambda: opened.get(target, 2, None))
         ours = asked + (self._clock.utc_now() - asked) / 2
         assert outcome.data is not None
-        device_time, status = dlms_values.clock_time(outcome.data)
+        stamp = CosemDateTime.from_octets(outcome.data.octets())
+        deviation_min = 0
+        if stamp.deviation_min is None:
+            deviation_min = self._time_zone(opened, target)
+        device_time = stamp.utc(deviation_min)
         return ClockReading(
             device_time=device_time,
             our_time=ours,
             drift_s=round((device_time - ours).total_seconds(), 6),
-            status=status,
+            status="" if stamp.status is None else f"0x{stamp.status:02x}",
+            resolution_s=0.01 if stamp.hundredths else 1.0,
         )
+
+    def _time_zone(self, opened: OpenAssociation, clock: Target) -> int:
+        """Return the deviation a meter keeps apart from its time (attribute 3), 0 where it tells none."""
+        try:
+            data = self._asked(opened, lambda: opened.get(clock, 3, None)).data
+            return data.integer() if data is not None else 0
+        except (Refused, RemoteProtocolError):
+            return 0
 
     def read_register(self, name: str, association: str = "") -> RegisterReading:
         """Read value, scaler and unit of a register."""

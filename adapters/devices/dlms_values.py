@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
 from adapters.errors import BenchError, ProtocolError, RemoteProtocolError
@@ -255,7 +254,8 @@ def object_list(data: Data, profile: Profile) -> ObjectList:
         if len(octets) != 6:
             raise RemoteProtocolError(f"a logical name has {len(octets)} octets, not 6", data=octets)
         rights = parts[3].items()
-        readable, writable = _rights(rights[0]) if rights else ((), ())
+        known = bool(rights) and bool(rights[0].items())
+        readable, writable = _rights(rights[0]) if known else ((), ())
         obis = obis_text(octets)
         rows.append(
             ListedObject(
@@ -265,6 +265,7 @@ def object_list(data: Data, profile: Profile) -> ObjectList:
                 readable=readable,
                 writable=writable,
                 name=names.get((class_id, obis), ""),
+                rights_known=known,
             )
         )
     return ObjectList(count=len(rows), objects=tuple(rows))
@@ -287,14 +288,3 @@ def _rights(attributes: Data) -> tuple[tuple[int, ...], tuple[int, ...]]:
         if bits & 2:
             writable.append(number)
     return tuple(readable), tuple(writable)
-
-
-def clock_time(value: Data) -> tuple[datetime, str]:
-    """Return the time of a clock object (UTC) and its status as text.
-
-    Raises RemoteProtocolError when the octets are no date-time, or leave out what a time needs.
-    """
-    octets = value.octets()
-    stamp = CosemDateTime.from_octets(octets)
-    status = "" if stamp.status is None else f"0x{stamp.status:02x}"
-    return stamp.utc().astimezone(UTC), status

@@ -24,7 +24,8 @@ def check_object_list(run: Steps, *, meter: DlmsMeter, association: str = "") ->
     """Read attribute 1 of every listed object and compare; read every attribute the list calls readable.
 
     A listed object that denies its own logical name, names another, or refuses an attribute that the
-    list calls readable breaks a claim of the meter.
+    list calls readable breaks a claim of the meter. Where the list gives no rights for an object, its
+    first two attributes are tried and a refusal breaks nothing.
     """
     listing = meter.list_objects(association)
     broken: list[str] = []
@@ -32,11 +33,14 @@ def check_object_list(run: Steps, *, meter: DlmsMeter, association: str = "") ->
     rows = ["object,class,version,readable,answer"]
     for listed in listing.objects:
         name = f"{listed.class_id}/{listed.logical_name}"
-        for attribute in sorted(set(listed.readable)):
+        for attribute in sorted(set(listed.readable)) if listed.rights_known else (1, 2):
             try:
                 got = meter.get(name, str(attribute), association)
             except Refused as refusal:
-                broken.append(f"{name} attribute {attribute}: listed as readable, refused ({refusal.reason})")
+                if listed.rights_known:
+                    broken.append(
+                        f"{name} attribute {attribute}: listed as readable, refused ({refusal.reason})"
+                    )
                 rows.append(f"{name},{listed.class_id},{listed.version},{attribute},{refusal.reason}")
                 continue
             answered += 1
@@ -53,9 +57,10 @@ def check_object_list(run: Steps, *, meter: DlmsMeter, association: str = "") ->
 
 @dataclass(frozen=True, kw_only=True)
 class RegistersRead:
-    """How many registers of the object list were read with scaler and unit."""
+    """How many registers of the object list were read with scaler and unit, and how many were refused."""
 
     registers: int
+    refused: int
     without_unit: int
 
 
@@ -64,17 +69,28 @@ def read_all_registers(
     run: Steps, *, meter: DlmsMeter, association: str = "", at_most: int = 200
 ) -> RegistersRead:
     """Read every register (classes 3, 4 and 5) of the meter's own object list with scaler and unit."""
-    count = without_unit = 0
+    count = without_unit = refused = 0
     rows = ["register,value,unit,raw,scaler"]
     for listed in meter.list_objects(association).objects:
-        if listed.class_id not in (3, 4, 5) or 2 not in listed.readable or count >= at_most:
+        if listed.class_id not in (3, 4, 5) or count >= at_most:
             continue
-        reading = meter.read_register(f"{listed.class_id}/{listed.logical_name}", association=association)
+        if listed.rights_known and 2 not in listed.readable:
+            continue
+        try:
+            reading = meter.read_register(f"{listed.class_id}/{listed.logical_name}", association=association)
+        except Refused as refusal:
+            if listed.rights_known:
+                raise
+            refused += 1
+            rows.append(f"{listed.class_id}/{listed.logical_name},{refusal.reason},,,")
+            continue
         count += 1
         without_unit += not reading.unit
         rows.append(f"{reading.name},{reading.value},{reading.unit},{reading.raw},{reading.scaler}")
     run.attach("registers", "text/csv", data="\n".join(rows) + "\n")
-    return RegistersRead(registers=count, without_unit=without_unit)
+    if refused and not count:
+        run.inconclusive(f"none of {refused} registers of the list may be read by this client")
+    return RegistersRead(registers=count, refused=refused, without_unit=without_unit)
 
 
 @dataclass(frozen=True, kw_only=True)

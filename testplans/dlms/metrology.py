@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.roles import DlmsMeter, PowerSource
+from adapters.roles import ClockReading, DlmsMeter, PowerSource
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
@@ -106,15 +106,15 @@ def measure_drift(
 ) -> DriftMeasured:
     """Compare the meter's clock with ours ``readings`` times over ``duration``; fit a straight line.
 
-    The clock object counts whole seconds or hundredths; a fit over several readings halves that coarseness.
-    A meter ends an association that is silent too long, so the clock is also read every ``keep_alive``.
+    A clock that shows whole seconds is read at the moment its second changes. A meter ends an association
+    that is silent too long, so the clock is also read every ``keep_alive``.
     """
     points: list[tuple[float, float]] = []
     start_s = run.clock.monotonic_s()
     for number in range(readings):
         if number:
             _stay_associated(run, meter, association, duration / (readings - 1), keep_alive)
-        reading = meter.read_clock(association=association)
+        reading = _at_the_tick(run, meter, association)
         points.append((run.clock.monotonic_s() - start_s, reading.drift_s))
         run.measure("clock offset", _seconds(reading.drift_s), "s")
     slope = _slope(points)
@@ -123,6 +123,21 @@ def measure_drift(
         drift_s_per_day=_seconds(slope * 86400),
         observed_s=_seconds(points[-1][0]),
     )
+
+
+def _at_the_tick(run: Steps, meter: DlmsMeter, association: str) -> ClockReading:
+    """Return a reading that is good to a fiftieth of a second, whatever the clock shows."""
+    first = reading = meter.read_clock(association=association)
+    give_up_s = run.clock.monotonic_s() + _TICK_PATIENCE_S
+    while reading.resolution_s >= 1 and reading.device_time == first.device_time:
+        if run.clock.monotonic_s() > give_up_s:
+            run.inconclusive("the clock stands still: its second does not change")
+        run.clock.sleep_s(_TICK_POLL_S)
+        reading = meter.read_clock(association=association)
+    return reading
+
+
+_TICK_PATIENCE_S, _TICK_POLL_S = 3.0, 0.02
 
 
 def _stay_associated(
