@@ -59,7 +59,7 @@ def run_plans(
         timeout=timeout_s,
         check=False,
     )
-    (folder,) = sorted(each for each in runs.iterdir() if (each / "journal.ndjson").exists())
-    return PlanRun(
-        exit_code=process.returncode, output=process.stdout + process.stderr, record=read_run(folder)
-    )
+    output = process.stdout + process.stderr
+    folders = [path.parent for path in runs.glob("*/journal.ndjson")]
+    assert len(folders) == 1, output
+    return PlanRun(exit_code=process.returncode, output=output, record=read_run(folders[0]))
