@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import serial
@@ -51,7 +52,7 @@ class SerialTransport(FdStream):
     ) -> SerialTransport:
         """Open ``port``. Raises ConnectError: no such port, in use, or it does not take the settings."""
         settings = settings or LineSettings()
-        opened = _open_port(port, settings)
+        opened = _open_port(port, _as_port_takes(port, settings))
         try:
             fd = opened.fileno()
             os.set_blocking(fd, False)
@@ -65,7 +66,7 @@ class SerialTransport(FdStream):
         except BaseException:
             opened.close()
             raise
-        stream._tap.note(f"opened {port} {settings}")
+        stream._tap.note(f"opened {port} {settings}{_limits(port, settings)}")
         return stream
 
     @property
@@ -89,19 +90,20 @@ class SerialTransport(FdStream):
         if not self._open:
             raise BenchError(f"{self.name}: a closed port cannot be configured")
         self._drain()
+        taken = _as_port_takes(self.wire.near, settings)
         try:
             self._port.apply_settings(
                 {
-                    "baudrate": settings.baud,
-                    "bytesize": settings.data_bits,
-                    "parity": settings.parity,
-                    "stopbits": settings.stop_bits,
+                    "baudrate": taken.baud,
+                    "bytesize": taken.data_bits,
+                    "parity": taken.parity,
+                    "stopbits": taken.stop_bits,
                 }
             )
         except _PORT_ERRORS as error:
             raise BenchError(f"{self.name}: the port does not take {settings}: {error}") from error
         self._settings = settings
-        self._tap.note(f"line settings {settings}")
+        self._tap.note(f"line settings {settings}{_limits(self.wire.near, settings)}")
 
     def send_break(self, duration_s: float) -> None:
         """Hold the line in the break condition for ``duration_s``. Raises WriteError."""
@@ -226,6 +228,23 @@ def _open_port(port: str, settings: LineSettings) -> Any:
         else:
             why = str(error)
         raise ConnectError(f"serial {port}: {why}") from error
+
+
+def _as_port_takes(port: str, settings: LineSettings) -> LineSettings:
+    """Return what ``port`` can be asked for.
+
+    A pseudo-terminal has a speed and octets, but no data bits and no parity; Linux ignores them there, and
+    glibc turns that into EINVAL. Whoever is at its other end gets the octets whole.
+    """
+    if os.path.realpath(port).startswith("/dev/pts/"):
+        return replace(settings, data_bits=8, parity="N", stop_bits=1)
+    return settings
+
+
+def _limits(port: str, settings: LineSettings) -> str:
+    return (
+        "" if _as_port_takes(port, settings) == settings else " (a pseudo-terminal: the speed alone counts)"
+    )
 
 
 def _bits(settings: LineSettings) -> int:
