@@ -60,13 +60,14 @@ def find_toolchain() -> Toolchain:
 def install_generator(tools: Toolchain) -> Path:
     """Install the packages of package-lock.json, once, and return the folder that holds ``node_modules``.
 
-    That is this folder in a checkout, and a cache folder of the user's where this one cannot be written.
-    A ``node_modules`` that was unpacked here by hand (a bench without a network) is used as it is.
+    That is this folder in a checkout, and a cache folder of the user's where MeterBench was installed. A
+    ``node_modules`` that somebody unpacked in either (a bench without a network) is used as it is.
     Raises ReportError when it cannot be done.
     """
     lock_digest = _digest((HERE / "package-lock.json").read_bytes())
     folder = HERE
-    if not os.access(HERE, os.W_OK) and not _entry_point(HERE).is_file():
+    in_checkout = (HERE.parent / "pyproject.toml").is_file() and os.access(HERE, os.W_OK)
+    if not in_checkout and not _entry_point(HERE).is_file():
         folder = user_cache_path("meterbench") / f"allure-{lock_digest}"
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
