@@ -51,7 +51,12 @@ def generate(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}-", dir=output.resolve().parent) as scratch:
         made = Path(scratch) / "report"
-        given = {"name": title, "globalAttachments": [], "benches": _benches(results)}
+        given: dict[str, object] = {
+            "name": title,
+            "benches": _benches(results),
+            "severalAreas": len({result.suite.partition(" / ")[0] for result in results}) > 1,
+            "requirements": any(result.requirements for result in results),
+        }
         if behaviours:
             matrix = Path(scratch) / "requirement-matrix.csv"
             matrix.write_text(pages.matrix_csv(behaviours, results), "utf-8")
