@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
+from functools import cached_property
 
 from virtual_rig.wire import Scheduler
 
@@ -61,7 +62,7 @@ class LoadPoint:
     frequency_hz: Decimal = Decimal(50)
     on: bool = True
 
-    @property
+    @cached_property
     def powered(self) -> bool:
         """Whether a meter on this supply is alive: the output is on and some phase carries voltage."""
         return self.on and any(phase.voltage_v > 0 for phase in self.phases)

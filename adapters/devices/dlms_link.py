@@ -119,7 +119,9 @@ class DlmsLink:
     def exchange(self, engine: ClientLink, apdu: bytes) -> ApduReceived:
         """Send one APDU and return the next one that comes back."""
         engine.send_apdu(apdu)
-        return self.next_apdu(engine)
+        event = self._wait_for(engine, ApduReceived)
+        assert isinstance(event, ApduReceived)
+        return event
 
     def next_apdu(self, engine: ClientLink) -> ApduReceived:
         """Return the next APDU that comes in, within the reply time-out."""
@@ -164,7 +166,6 @@ class DlmsLink:
         repeat: bool = True,
     ) -> LinkUp | LinkDown | ApduReceived:
         """Run the conversation until the wanted event, an error or the time is up."""
-        self._flush(engine)
         clock, stream = self._clock, self._stream
         deadline_s = clock.monotonic_s() + (self.reply_timeout_s if timeout_s is None else timeout_s)
         damaged, rejected = b"", ""

@@ -54,6 +54,7 @@ class DlmsMeter:
         self._context, self._clock = context, context.clock
         self.profile: Profile = load_profile(context.profile)
         self._connections = Connections(context, self.profile)
+        self._targets: dict[str, Target] = {}
 
     @classmethod
     def transcript(cls, options: object) -> Callable[[str, bytes], Sequence[str]]:
@@ -139,7 +140,7 @@ class DlmsMeter:
     ) -> AttributeValue:
         """GET an attribute (see the role)."""
         opened = self._connections.find(association)
-        return self._get(opened, dlms_values.target(self.profile, object), attribute, Flaw.of(flaw))
+        return self._get(opened, self._target(object), attribute, Flaw.of(flaw))
 
     def set(
         self,
@@ -152,7 +153,7 @@ class DlmsMeter:
     ) -> ServiceDone:
         """SET an attribute (see the role)."""
         opened = self._connections.find(association)
-        target = dlms_values.target(self.profile, object)
+        target = self._target(object)
         self._permit(target, write=True)
         number = target.attribute(attribute)
         data = dlms_values.typed_value(
@@ -172,7 +173,7 @@ class DlmsMeter:
     ) -> ServiceDone:
         """Invoke a method (see the role); a plain number is sent as the smallest signed type it fits."""
         opened = self._connections.find(association)
-        target = dlms_values.target(self.profile, object)
+        target = self._target(object)
         number = target.method(method)
         self._permit(target, method=number)
         data = dlms_values.argument(argument, what=f"{target.name} method {number}")
@@ -199,7 +200,7 @@ class DlmsMeter:
     ) -> AttributeValue | ServiceDone:
         """Send a service as a client that has opened nothing on this link (see the role)."""
         client, entry = self._connections.client(client)
-        target = dlms_values.target(self.profile, object)
+        target = self._target(object)
         if service in ("set", "action"):
             self._permit(target, write=service == "set", method=1 if service == "action" else 0)
         line = self._connections.line(link)
@@ -228,7 +229,7 @@ class DlmsMeter:
     def list_objects(self, association: str = "") -> ObjectList:
         """Read the object list of the current association object (class 15, attribute 2)."""
         opened = self._connections.find(association)
-        target = dlms_values.target(self.profile, "15/0-0:40.0.0.255")
+        target = self._target("15/0-0:40.0.0.255")
         outcome = self._asked(opened, lambda: opened.get(target, 2, None))
         assert outcome.data is not None
         return dlms_values.object_list(outcome.data, self.profile)
@@ -237,7 +238,7 @@ class DlmsMeter:
         """Read the clock and compare it with ours, half-way between asking and being answered."""
         opened = self._connections.find(association)
         name = next((o.name for o in self.profile.objects if o.class_id == 8), CLOCK_FALLBACK)
-        target = dlms_values.target(self.profile, name)
+        target = self._target(name)
         asked = self._clock.utc_now()
         outcome = self._asked(opened, lambda: opened.get(target, 2, None))
         ours = asked + (self._clock.utc_now() - asked) / 2
@@ -266,7 +267,7 @@ class DlmsMeter:
     def read_register(self, name: str, association: str = "") -> RegisterReading:
         """Read value, scaler and unit of a register."""
         opened = self._connections.find(association)
-        target = dlms_values.target(self.profile, name)
+        target = self._target(name)
         scaler_unit = self._asked(opened, lambda: opened.get(target, 3, None)).data
         value = self._asked(opened, lambda: opened.get(target, 2, None)).data
         assert scaler_unit is not None
@@ -274,6 +275,13 @@ class DlmsMeter:
         return dlms_values.register_reading(target.name, value, scaler_unit)
 
     # --- inside -----------------------------------------------------------------------------------------
+
+    def _target(self, name: str) -> Target:
+        """Return the object a plan calls ``name``; the profile is searched for it once."""
+        known = self._targets.get(name)
+        if known is None:
+            known = self._targets[name] = dlms_values.target(self.profile, name)
+        return known
 
     def _get(
         self, opened: OpenAssociation, target: Target, attribute: str, flaw: Flaw | None
@@ -313,7 +321,7 @@ class DlmsMeter:
     def _type_of(self, opened: OpenAssociation, target: Target, number: int) -> str:
         if target.entry is not None and target.entry.type and number == 2:
             return target.entry.type
-        table = target.interface()
+        table = target.interface
         spec = table.attributes.get(number) if table else None
         if spec is not None and len(spec.types) == 1:
             return spec.types[0].label
@@ -331,7 +339,7 @@ class DlmsMeter:
 
     def _text_of(self, association: OpenAssociation, name: str) -> str:
         try:
-            target = dlms_values.target(self.profile, name)
+            target = self._target(name)
             return str(self._get(association, target, "2", None).value)
         except (Refused, BenchError):
             return ""

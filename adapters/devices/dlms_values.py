@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 
 from adapters.errors import BenchError, ProtocolError, RemoteProtocolError
 from adapters.profiles.model import CosemObject, Profile, obis_octets, obis_text
@@ -30,8 +31,9 @@ class Target:
         """Return the logical name as ``A-B:C.D.E.F``."""
         return obis_text(self.instance_id)
 
+    @cached_property
     def interface(self) -> InterfaceClass | None:
-        """Return the class table, or None for a class that has none here."""
+        """The class table, or None for a class that has none here."""
         try:
             return interface_class(self.class_id, self.entry.version if self.entry else None)
         except KeyError:
@@ -41,7 +43,7 @@ class Target:
         """Return the number of an attribute by name or number. Raises BenchError naming what exists."""
         if name.isdecimal():
             return int(name)
-        table = self.interface()
+        table = self.interface
         if table is None:
             raise BenchError(
                 f"class {self.class_id} has no table here; give the attribute of {self.name} as a number"
@@ -60,7 +62,7 @@ class Target:
         """Return the number of a method by name or number. Raises BenchError naming what exists."""
         if name.isdecimal():
             return int(name)
-        table = self.interface()
+        table = self.interface
         try:
             if table is None:
                 raise KeyError(name)
@@ -111,8 +113,8 @@ def plain(value: Data) -> object:
 
 
 def _octets(octets: bytes) -> str:
-    if octets and all(0x20 <= octet < 0x7F for octet in octets):
-        return octets.decode("ascii")
+    if octets and octets.isascii() and (text := octets.decode("ascii")).isprintable():
+        return text
     return octets.hex()
 
 

@@ -61,9 +61,10 @@ class LinkSession:
         self._last_s = self._scheduler.now_s()
         self.link.receive_data(data)
         self.pump()
-        if self.link.incomplete and self._partial is None:
+        incomplete = self.link.incomplete
+        if incomplete and self._partial is None:
             self._partial = self._scheduler.call_later(self._patience_s, self._out_of_patience)
-        elif self._partial is not None and not self.link.incomplete:
+        elif self._partial is not None and not incomplete:
             self._partial.cancel()
             self._partial = None
 

@@ -46,8 +46,12 @@ class PtyLine(Line):
 
     def uart_of_host(self, device: LineSettings) -> LineSettings | None:
         """Return the device's own settings with the host's baud rate: only that can mismatch here."""
-        host = self.host_settings
-        return None if host is None else replace(device, baud=host.baud)
+        if self.keeper_fd < 0:
+            return None
+        baud = _BAUD_OF.get(termios.tcgetattr(self.keeper_fd)[5])
+        if baud is None or baud == device.baud:
+            return None if baud is None else device
+        return replace(device, baud=baud)
 
 
 class PtyServer:

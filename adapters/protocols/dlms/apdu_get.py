@@ -188,6 +188,9 @@ _RESPONSES: dict[int, Callable[[Cursor, int], GetResponse]] = {
 
 def decode_request(buf: bytes, work: Work) -> GetRequest:
     """Read a GET-Request. Raises RemoteProtocolError."""
+    if len(buf) == 13 and buf[1] == 1 and buf[12] == 0:  # by far the most frequent: one whole attribute
+        attribute = AttributeDescriptor(buf[3] << 8 | buf[4], buf[5:11], buf[11])
+        return GetRequestNormal(invoke=buf[2], attribute=attribute)
     cursor = Cursor(buf, 1, work)
     reader = _REQUESTS.get(cursor.u8("the kind of GET-Request"))
     if reader is None:

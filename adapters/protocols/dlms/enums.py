@@ -7,13 +7,14 @@ IEC 62056-5-3.
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
+from functools import cached_property
 from typing import Self
 
 
 class Named(IntEnum):
     """An enumeration whose members know their standard name."""
 
-    @property
+    @cached_property
     def label(self) -> str:
         """The standard's name: lower case, hyphens."""
         return self.name.lower().replace("_", "-")

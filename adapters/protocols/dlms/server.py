@@ -271,7 +271,7 @@ class ServerAssociation:
         if not self.is_open:
             return self.policy.serves_unassociated(service)
         granted = self._granted
-        return granted is not None and _BIT[service] in granted.response.conformance
+        return granted is not None and int(granted.response.conformance) & int(_BIT[service]) != 0
 
     def _carry_out(self, request: Request) -> bytes:
         if isinstance(request, SetRequestNormal):

@@ -27,12 +27,16 @@ from adapters.errors import LocalProtocolError, RemoteProtocolError
 class Role(Enum):
     """Which end of the association an engine plays."""
 
+    __hash__ = object.__hash__  # members are singletons, and Enum's own hash is a call into Python
+
     CLIENT = "client"
     SERVER = "server"
 
 
 class State(Enum):
     """Where an association stands."""
+
+    __hash__ = object.__hash__  # see Role
 
     IDLE = "idle"
     ASSOCIATING = "associating"
@@ -48,6 +52,8 @@ class State(Enum):
 
 class Event(Enum):
     """What crossed the wire, whoever sent it."""
+
+    __hash__ = object.__hash__  # see Role
 
     AARQ = "aarq"
     AARE_ACCEPTED = "aare-accepted"

@@ -111,8 +111,9 @@ class WrapperStream:
     def next_message(self) -> WrapperMessage | None:
         """Return the next message, or None. Raises RemoteProtocolError as soon as the version is wrong."""
         buffer, start = self._buffer, self._position
-        if len(buffer) - start < self._needed:
-            if len(buffer) - start >= 2 and buffer[start : start + 2] != b"\x00\x01":
+        length = len(buffer) - start
+        if length < self._needed:
+            if length >= 2 and buffer[start : start + 2] != b"\x00\x01":
                 raise _wrong(
                     f"version {buffer[start] << 8 | buffer[start + 1]}, expected {VERSION}", buffer[start:]
                 )
@@ -209,8 +210,11 @@ class WrapperClientLink:
 
     def data_to_send(self) -> bytes:
         """Return what must go out now, and forget it."""
-        data = b"".join(self._out)
-        self._out.clear()
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         return data
 
     def response_timeout(self) -> None:
@@ -322,8 +326,11 @@ class WrapperServerLink:
 
     def data_to_send(self) -> bytes:
         """Return what must go out now, and forget it."""
-        data = b"".join(self._out)
-        self._out.clear()
+        out = self._out
+        if not out:
+            return b""
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
         return data
 
     def inter_octet_timeout(self) -> None:
