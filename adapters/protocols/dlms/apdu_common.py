@@ -22,7 +22,7 @@ _DATA_ACCESS: dict[int, DataAccessResult] = {member.value: member for member in 
 _ACTION: dict[int, ActionResult] = {member.value: member for member in ActionResult}
 
 
-class ServiceNotBuilt(RemoteProtocolError):  # noqa: N818 -- the tree names what happened
+class ServiceNotBuilt(RemoteProtocolError):
     """A service DLMS knows and this codec has a place for, but does not read yet. ``name`` tells which."""
 
     def __init__(self, name: str, *, data: bytes = b"") -> None:

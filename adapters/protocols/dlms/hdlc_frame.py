@@ -171,7 +171,7 @@ class HdlcFrame:
         return encode_frame(addresses, self.control, self.information, self.segmented)
 
 
-class ShortFrame(Exception):  # noqa: N818 - not an error: control flow between the two halves of the parser
+class ShortFrame(Exception):
     """More octets are needed; ``needed`` is how many in all, counted from the opening flag."""
 
     def __init__(self, needed: int) -> None:

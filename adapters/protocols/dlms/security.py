@@ -44,11 +44,11 @@ class SecurityControl(IntFlag):
 _A, _E, _AE = 0x10, 0x20, 0x30
 
 
-class DecipheringFailed(RemoteProtocolError):  # noqa: N818 -- the tree names what happened
+class DecipheringFailed(RemoteProtocolError):
     """A tag does not fit: another key, another sender, or altered octets."""
 
 
-class CounterReplayed(RemoteProtocolError):  # noqa: N818
+class CounterReplayed(RemoteProtocolError):
     """An invocation counter is not above the last one. ``expected`` is the lowest acceptable value."""
 
     def __init__(self, received: int, expected: int) -> None:
@@ -56,7 +56,7 @@ class CounterReplayed(RemoteProtocolError):  # noqa: N818
         self.received, self.expected = received, expected
 
 
-class SecurityMissing(RemoteProtocolError):  # noqa: N818
+class SecurityMissing(RemoteProtocolError):
     """An APDU is less protected than its association demands."""
 
 
