@@ -174,6 +174,8 @@ def check_fields(check: Check) -> dict[str, Any]:
             fields[name] = str(number)
     if check.behaviours:
         fields["behaviours"] = list(check.behaviours)
+    if check.at is not None:
+        fields["at"] = check.at.isoformat()
     return fields
 
 
@@ -202,6 +204,7 @@ def check_of(event: dict[str, Any]) -> Check:
         value=numbers["value"],
         low=numbers["low"],
         high=numbers["high"],
+        at=datetime.fromisoformat(event["at"]) if "at" in event else None,
     )
 
 

@@ -302,7 +302,9 @@ def _finish_workers(folder: Path) -> Any:
 def _exit_status(state: State, status: int | pytest.ExitCode) -> int | pytest.ExitCode:
     """Return the exit code: pytest's where pytest itself has something to say, else the worst verdict's."""
     ordinary = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if status not in ordinary:
+    # A signal after the last case stopped nothing: what there was to do is done and has its verdict.
+    too_late = status == pytest.ExitCode.INTERRUPTED and state.result is not None and not state.result.not_run
+    if status not in ordinary and not too_late:
         return status
     code = exit_code(state.verdicts())
     if state.outside_failed and code in (0, 3):

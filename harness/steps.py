@@ -140,6 +140,7 @@ class Steps:
             low=check.low,
             high=check.high,
             behaviours=check.behaviours or self.behaviours,
+            at=check.at or self.clock.utc_now(),
         )
         step.checks.append(clean)
         step.check_after.append(len(step.steps))

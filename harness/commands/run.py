@@ -117,7 +117,9 @@ class _Quiet:
         if path is not None and path.is_dir():
             for problem in state.session.problems if state.session is not None else ():
                 _say(f"while making the bench safe: {problem}")
-            _say(f"run: {path}")
+            _say("run:")
+            sys.stdout.write(f"{path}\n")  # on stdout alone, for scripts
+            sys.stdout.flush()
 
 
 def _pytest(arguments: list[str], targets: list[Path]) -> int:

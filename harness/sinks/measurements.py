@@ -11,7 +11,7 @@ from harness.journal import check_fields
 from harness.records import CaseRecord, Check, StepRecord
 from harness.steps import Steps
 
-COLUMNS = ("step", "name", "expected", "actual", "value", "unit", "low", "high", "verdict", "behaviours")
+COLUMNS = ("name", "expected", "actual", "value", "unit", "low", "high", "verdict", "behaviours", "step")
 
 
 def checks_of(record: CaseRecord) -> Iterator[tuple[StepRecord, Check]]:
@@ -43,7 +43,6 @@ def table(rows: list[tuple[StepRecord, Check]]) -> str:
     for step, check in rows:
         writer.writerow(
             (
-                step.title,
                 check.name,
                 check.expected,
                 check.actual,
@@ -53,6 +52,7 @@ def table(rows: list[tuple[StepRecord, Check]]) -> str:
                 "" if check.high is None else check.high,
                 "passed" if check.passed else "failed",
                 " ".join(check.behaviours),
+                step.title,
             )
         )
     return text.getvalue()

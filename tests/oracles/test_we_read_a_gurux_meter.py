@@ -7,6 +7,7 @@ must tell them from faults of the bench: see ``FOREIGN_FAULTS``.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -65,7 +66,11 @@ def run_any_meter(folder: Path, kind: str, password: str | None) -> PlanRun:
         }
         if password is not None:
             meter["secrets"] = {"reader.password": "env:FOREIGN_PASSWORD"}
-        bench = {"bench": f"foreign-{kind}", "provider": "local", "devices": {"meter": meter}}
+        bench = {
+            "bench": f"foreign-{kind}-{os.getpid()}",  # benches of real devices are locked by name
+            "provider": "local",
+            "devices": {"meter": meter},
+        }
         return run_plans(
             [PLANS / "any_meter.yaml"],
             str(write_bench(folder / "bench.yaml", bench)),
