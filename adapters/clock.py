@@ -77,10 +77,10 @@ class WallClock:
     def _poll(self, wire: Wire, events: int, timeout_s: float) -> bool:
         poller = select.poll()
         poller.register(wire.fileno(), events)
-        if math.isinf(timeout_s):
+        if timeout_s == math.inf:
             return bool(poller.poll())
         # poll(2) counts milliseconds: round up, so that a wait is never shorter than asked for.
-        left_ms = max(0, math.ceil(timeout_s * 1000))
+        left_ms = math.ceil(timeout_s * 1000) if timeout_s > 0 else 0
         while left_ms > _LONGEST_POLL_MS:
             if poller.poll(_LONGEST_POLL_MS):
                 return True

@@ -15,6 +15,7 @@ import selectors
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Self
 
 from adapters.clock import WallClock
@@ -303,7 +304,7 @@ class RealtimeDriver:
         if not events:
             self._forget(line.fd)
         elif known is None:
-            self._selector.register(line.fd, events, lambda happened: self._serve(line, happened))
+            self._selector.register(line.fd, events, partial(self._serve, line))
         elif known.events != events:
             self._selector.modify(line.fd, events, known.data)
 

@@ -389,9 +389,11 @@ class OpenAssociation:
             received: ApduReceived = line.exchange(engine, request)
             while True:
                 event = application.receive(received.apdu, received.intact)
-                if isinstance(event, MoreBlocks | HlsChallenge):
+                if isinstance(event, GetAnswered):  # by far the most frequent
+                    return event
+                if isinstance(event, (MoreBlocks, HlsChallenge)):
                     received = line.exchange(engine, event.reply)
-                elif isinstance(event, StaleReply | Notified):
+                elif isinstance(event, (StaleReply, Notified)):
                     received = line.next_apdu(engine)
                 else:
                     return event

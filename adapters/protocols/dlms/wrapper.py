@@ -110,6 +110,13 @@ class WrapperStream:
 
     def next_message(self) -> WrapperMessage | None:
         """Return the next message, or None. Raises RemoteProtocolError as soon as the version is wrong."""
+        message = self.next_parts()
+        if message is None:
+            return None
+        return WrapperMessage(source=message[0], destination=message[1], apdu=message[2])
+
+    def next_parts(self) -> tuple[int, int, bytes] | None:
+        """Return source, destination and APDU of the next message, or None; as ``next_message``."""
         buffer, start = self._buffer, self._position
         length = len(buffer) - start
         if length < self._needed:
@@ -125,7 +132,7 @@ class WrapperStream:
             return None
         apdu = bytes(buffer[start + HEADER_OCTETS : end])
         self._position, self._needed = end, HEADER_OCTETS
-        return WrapperMessage(source=source, destination=destination, apdu=apdu)
+        return source, destination, apdu
 
     def discard_partial(self) -> bytes:
         """Drop and return what waits for its rest."""
@@ -191,7 +198,7 @@ class WrapperClientLink:
         """
         while not self._events:
             try:
-                message = self._stream.next_message()
+                message = self._stream.next_parts()
             except RemoteProtocolError:
                 self._stream.discard_partial()
                 self._down(DownReason.PROTOCOL_ERROR)
@@ -200,11 +207,11 @@ class WrapperClientLink:
                 if not self._closed or not self._up:
                     return NEED_DATA
                 self._down(DownReason.CLOSED)
-            elif message.destination != self.client_sap or message.source != self.server_sap:
+            elif message[1] != self.client_sap or message[0] != self.server_sap:
                 self.frames_for_others += 1
             else:
                 return ApduReceived(
-                    apdu=message.apdu, client_sap=self.client_sap, server_sap=self.server_sap, intact=False
+                    apdu=message[2], client_sap=self.client_sap, server_sap=self.server_sap, intact=False
                 )
         return self._events.popleft()
 
@@ -301,7 +308,7 @@ class WrapperServerLink:
         events = self._events
         while not events:
             try:
-                message = self._stream.next_message()
+                message = self._stream.next_parts()
             except RemoteProtocolError as error:
                 self._stream.discard_partial()
                 self._ended = DownReason.PROTOCOL_ERROR
@@ -312,16 +319,16 @@ class WrapperServerLink:
                 if self._ended is None or not self._clients:
                     return NEED_DATA
                 self._end(self._ended)
-            elif message.destination not in self.server_saps or not self._accept_client(message.source):
+                continue
+            client, server, apdu = message
+            if server not in self.server_saps or not self._accept_client(client):
                 self.frames_for_others += 1
-            else:
-                client, server = message.source, message.destination
-                if (client, server) not in self._clients:
-                    self._clients[client, server] = None
-                    events.append(LinkUp(client_sap=client, server_sap=server))
-                events.append(
-                    ApduReceived(apdu=message.apdu, client_sap=client, server_sap=server, intact=False)
-                )
+                continue
+            received = ApduReceived(apdu=apdu, client_sap=client, server_sap=server, intact=False)
+            if (client, server) in self._clients:
+                return received
+            self._clients[client, server] = None
+            events += (LinkUp(client_sap=client, server_sap=server), received)
         return events.popleft()
 
     def data_to_send(self) -> bytes:
