@@ -43,6 +43,11 @@ class Gurux:
             self._process.wait()
         self._process.stdout.close()
 
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
     def ask(self, do: str, **request: object) -> dict[str, Any]:
         """Return the answer to one request. Raises GuruxError."""
         assert self._process.stdin is not None

@@ -26,6 +26,7 @@ class AssociationObjects:
         self._meter = meter
         self._status_of = status_of
         self._current: dict[str, LiveObject] = {}
+        self._lists: dict[str, Data] = {}  # by client; what a meter has and grants does not change
         current = meter.model.by_reference[CLASS_ID, CURRENT]
         for name, client in meter.profile.clients.items():
             own = LiveObject(current.entry)
@@ -63,8 +64,12 @@ class AssociationObjects:
         live.constant("security_setup_reference", dlms.octet_string(_SECURITY_SETUP if ciphered else b""))
 
     def _object_list(self, client: str) -> Data:
-        rows = (live.listed_for(client) for live in self._meter.model.by_name.values() if live.rights(client))
-        return dlms.array(*rows)
+        known = self._lists.get(client)
+        if known is None:
+            objects = self._meter.model.by_name.values()
+            rows = (live.listed_for(client) for live in objects if live.rights(client))
+            known = self._lists[client] = dlms.array(*rows)
+        return known
 
 
 def _context_info(client: Client) -> Data:
