@@ -76,7 +76,7 @@ def described(endpoints: list[dict[str, Any]], pid: int) -> Served:
         endpoints=endpoints,
         pid=pid,
         bench={
-            "bench": "mcs301-on-a-desk",
+            "bench": f"mcs301-on-a-desk-{os.getpid()}",
             "provider": "local",
             "devices": devices,
             "allow": ["energise", "disconnect", "configure"],

@@ -27,7 +27,7 @@ QUICK: dict[str, dict[str, str]] = {
 
 @pytest.fixture
 def served() -> Iterator[Served]:
-    """Serve a new site for each test: a plan that used the source leaves it switched off, the meter with it."""
+    """Serve a new site for each test: a plan that used the source leaves source and meter switched off."""
     with serving() as site:
         yield site
 
