@@ -223,18 +223,15 @@ class RealtimeDriver:
     # -- the loop
 
     def _run(self) -> None:
-        select = self._selector.select
+        select, calls = self._selector.select, self._calls
         while not self._stopping:
-            for key, events in select(self._until_next_call()):
+            left_s = calls[0].due_s - self.now_s() if calls else None
+            if left_s is not None and left_s <= 0:
+                self._make_calls()
+                left_s = 0.0  # what the calls planned is looked at in the next turn
+            for key, events in select(left_s):
                 with self._lock:
                     key.data(events)
-            if self._calls:
-                self._make_calls()
-
-    def _until_next_call(self) -> float | None:
-        if not self._calls:
-            return None
-        return max(0.0, self._calls[0].due_s - self.now_s())
 
     def _make_calls(self) -> None:
         with self._lock:
