@@ -112,6 +112,9 @@ def coverage(
         covered.Ledger(files).read(),
         split_families(family),
     )
+    if family and not rows:
+        known = ", ".join(catalogue().families)
+        raise typer.BadParameter(f"no such family; the catalogue has {known}", param_hint="--family")
     if as_json:
         sys.stdout.write(json.dumps({"behaviours": [row.as_json() for row in rows]}, indent=1) + "\n")
         return

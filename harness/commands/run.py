@@ -53,9 +53,13 @@ def run(
     arguments: list[str] = []
     targets = list(plans or [])
     if resume is not None:
+        from adapters.errors import BenchError
         from harness.resume import begun_with
 
-        begun = begun_with(resume)
+        try:
+            begun = begun_with(resume)
+        except BenchError as error:
+            raise typer.BadParameter(str(error), param_hint="--resume") from error
         if targets or bench or parameter or seed is not None or faults or broken:
             raise typer.BadParameter(
                 "a resumed run keeps its plans, bench, seed and parameters", param_hint="--resume"
