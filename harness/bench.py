@@ -220,7 +220,8 @@ def _assembled(
         file=origin,
         clock=clock,
         devices={},
-        roles={name: entry.role for name, entry in described.devices.items()},
+        # What its adapter can do, which may be more than the bench file asks for: a dlms_meter is a meter.
+        roles={name: registry.adapter(entry.adapter).role for name, entry in described.devices.items()},
         allow=frozenset(described.allow),
         identity_expected={
             name: entry.identity.serial

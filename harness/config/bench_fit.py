@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from adapters.errors import ConfigError
+from adapters.registry import adapters
 from adapters.yaml_messages import shown, suggest
 from harness.actions import is_a
-from harness.config.bench_file import BenchFile
+from harness.config.bench_file import BenchFile, DeviceEntry
 from harness.plan import Plan, Step
 
 
@@ -20,8 +21,7 @@ def misfits(plan: Plan, bench: BenchFile) -> list[ConfigError]:
             found[name] = _error(
                 plan, f"the plan needs `{name}` ({role}), bench {bench.bench} has none", hint
             )
-        elif bench.devices[name].role and not is_a(bench.devices[name].role, role):
-            has = bench.devices[name].role
+        elif (has := _role_of(bench.devices[name])) and not is_a(has, role):
             found[name] = _error(
                 plan, f"the plan needs `{name}` to be a {role}, bench {bench.bench} has a {has}"
             )
@@ -38,6 +38,12 @@ def misfits(plan: Plan, bench: BenchFile) -> list[ConfigError]:
                     hint=suggest(link, known, "one of"),
                 )
     return list(found.values())
+
+
+def _role_of(entry: DeviceEntry) -> str:
+    """Return what a device can do: its adapter's role, which may be more than the bench file asks for."""
+    made = adapters().get(entry.adapter)
+    return made.role if made is not None and is_a(made.role, entry.role) else entry.role
 
 
 def missing_permissions(plan: Plan, bench: BenchFile) -> dict[str, tuple[str, ...]]:

@@ -94,3 +94,15 @@ def test_end_case_releases_what_was_left_open(bench: LiveBench) -> None:
     bench.end_case()
     meter.associate("public", "optical")
     bench.end_case()
+
+
+def test_open_bench_that_asks_for_less_still_offers_what_the_adapter_can(tmp_path: Path) -> None:
+    """A dlms adapter in the role of a meter serves a plan that needs a dlms_meter."""
+    path = tmp_path / "b.yaml"
+    path.write_text(
+        "bench: b\ndevices:\n  meter: {role: meter, adapter: dlms, profile: mcs301,\n"
+        "    link: {transport: tcp, host: 127.0.0.1, port: 4059}}\n"
+    )
+    live = open_bench(str(path))
+    assert "dlms_meter" == live.roles["meter"]
+    live.close()
