@@ -6,6 +6,7 @@ licence. The tests start it with subprocess, and nothing of MeterBench imports i
 
     gurux_meter.py tcp        listens on a free port of the loopback interface
     gurux_meter.py pty        opens a pseudo-terminal and speaks HDLC on it
+                              either with whole-seconds: the clock counts no hundredths
 
 It prints one line of JSON, ``{"host": ..., "port": ...}`` or ``{"port": "/dev/pts/N"}``, and serves until
 stdin ends. Client 16 reads without a password, client 1 with the password ``Foreign1`` (LLS).
@@ -143,9 +144,12 @@ class Meter(GXDLMSServer):
 class RunningClock(GXDLMSClock):
     """A clock that shows the time of this machine, in UTC."""
 
+    whole_seconds = False
+
     def getValue(self, settings: Any, e: Any) -> Any:
         if e.index == 2:
-            self.time = GXDateTime(datetime.datetime.now(datetime.UTC))  # noqa: TID251
+            now = datetime.datetime.now(datetime.UTC)  # noqa: TID251
+            self.time = GXDateTime(now.replace(microsecond=0) if self.whole_seconds else now)
         return super().getValue(settings, e)
 
 
@@ -207,8 +211,9 @@ def serve_terminal(terminal: int) -> None:
             os.write(terminal, said)
 
 
-def main(kind: str) -> None:
+def main(kind: str, *options: str) -> None:
     """Serve until stdin ends."""
+    RunningClock.whole_seconds = "whole-seconds" in options
     told = os.fdopen(os.dup(1), "w")
     sys.stdout = sys.stderr  # gurux prints while it works
     if kind == "tcp":
@@ -228,4 +233,4 @@ def main(kind: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "tcp")
+    main(*sys.argv[1:] or ("tcp",))

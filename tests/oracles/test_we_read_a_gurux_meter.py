@@ -35,10 +35,10 @@ SHORT = {"drift_time": "10 s", "drift_limit": "300"}
 
 
 @contextmanager
-def foreign_meter(kind: str) -> Iterator[dict[str, Any]]:
+def foreign_meter(kind: str, *options: str) -> Iterator[dict[str, Any]]:
     """Run the foreign meter and yield the link that reaches it, as a bench file says it."""
     process = subprocess.Popen(
-        [sys.executable, str(HERE / "gurux_meter.py"), kind],
+        [sys.executable, str(HERE / "gurux_meter.py"), kind, *options],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     assert process.stdin is not None
@@ -55,9 +55,9 @@ def foreign_meter(kind: str) -> Iterator[dict[str, Any]]:
         process.stdout.close()
 
 
-def run_any_meter(folder: Path, kind: str, password: str | None) -> PlanRun:
+def run_any_meter(folder: Path, kind: str, password: str | None, *options: str) -> PlanRun:
     """Run the plan against the foreign meter; without a password the bench knows only its guest."""
-    with foreign_meter(kind) as link:
+    with foreign_meter(kind, *options) as link:
         meter: dict[str, Any] = {
             "role": "dlms_meter",
             "adapter": "dlms",
@@ -95,6 +95,12 @@ def test_any_meter_plan_without_a_secret_reads_as_the_guest(tmp_path: Path) -> N
     expected = dict.fromkeys(CASES, "passed") | {"ANY-06": "skipped", "ANY-09": "failed"}
     assert {case: run.verdicts.get(case) for case in CASES} == expected, run.output
     assert run.exit_code == 1
+
+
+def test_any_meter_plan_takes_a_clock_of_whole_seconds_at_its_ticks(tmp_path: Path) -> None:
+    """Most meters tell whole seconds; read at any moment, ten seconds of those say nothing of a rate."""
+    run = run_any_meter(tmp_path, "tcp", PASSWORD, "whole-seconds")
+    assert run.verdicts["ANY-02"] == "passed", run.output
 
 
 def test_any_meter_plan_with_a_wrong_password_opens_nothing(tmp_path: Path) -> None:
