@@ -104,5 +104,5 @@ def test_open_bench_that_asks_for_less_still_offers_what_the_adapter_can(tmp_pat
         "    link: {transport: tcp, host: 127.0.0.1, port: 4059}}\n"
     )
     live = open_bench(str(path))
-    assert "dlms_meter" == live.roles["meter"]
+    assert live.roles["meter"] == "dlms_meter"
     live.close()
