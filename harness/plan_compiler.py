@@ -28,13 +28,25 @@ _ROW_ID = re.compile(r"[^\[\]\x00-\x1f]{1,120}")
 
 
 def compile_plan(
-    path: str | Path, *, overrides: Mapping[str, str] | None = None, catalogue: Catalogue | None = None
+    path: str | Path,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    catalogue: Catalogue | None = None,
+    strange: set[str] | None = None,
 ) -> Plan:
     """Read and compile a plan file; ``overrides`` are the ``-P name=value`` of this run.
 
     Raises ConfigErrors with every mistake, each at its line and column.
+
+    With ``strange``, overrides this plan has no parameter for are collected there instead of being mistakes:
+    where several plans run together, a ``-P`` is for those that know it.
     """
     file = yaml_file.read(path)
+    if strange is not None and overrides:
+        known = file.data.get("parameters") if isinstance(file.data, dict) else None
+        mine = set(known) if isinstance(known, dict) else set()
+        strange |= set(overrides) - mine
+        overrides = {name: value for name, value in overrides.items() if name in mine}
     plan, errors = compile_file(file, overrides=overrides, catalogue=catalogue)
     if errors or plan is None:
         raise ConfigErrors(errors)

@@ -62,8 +62,10 @@ class PlanFile(pytest.File):
 
         state = state_of(self.config)
         try:
-            self.plan = compile_plan(self.path, overrides=state.options.parameters)
+            strange: set[str] = set()
+            self.plan = compile_plan(self.path, overrides=state.options.parameters, strange=strange)
             state.add_plan(self.plan)
+            state.strange[self.plan.name] = strange
         except ConfigError as error:
             state.mistakes.append(str(error))
             return

@@ -66,6 +66,7 @@ def begin_worker(state: State, items: list[pytest.Item], ours: Sequence[pytest.I
 def begin(state: State, items: Sequence[pytest.Item]) -> None:
     """Begin the run. Raises UsageError with every mistake of plans and benches, one line each."""
     config = state.config
+    _complain_of_parameters(state)
     _complain(state)
     if config.option.collectonly or not items:
         return
@@ -91,6 +92,21 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
         raise KeyboardInterrupt(str(stop)) from None
     state.session = session
     _listen(state)
+
+
+def _complain_of_parameters(state: State) -> None:
+    """Tell of every ``-P`` that no plan of this run has a parameter for."""
+    from harness.plan_compiler import compile_plan
+
+    if not state.strange or state.mistakes:
+        return
+    nobodys = set.intersection(*state.strange.values())
+    given = {name: value for name, value in state.options.parameters.items() if name in nobodys}
+    if given:
+        try:
+            compile_plan(next(iter(state.plans.values())).path, overrides=given)
+        except ConfigError as error:
+            state.mistakes.append(str(error))
 
 
 def _complain(state: State) -> None:

@@ -27,6 +27,7 @@ class State:
     def __init__(self, config: pytest.Config, options: RunOptions, interrupts: Interrupts) -> None:
         self.config, self.options, self.interrupts = config, options, interrupts
         self.plans: dict[str, Plan] = {}
+        self.strange: dict[str, set[str]] = {}  # plan -> the ``-P`` names it has no parameter for
         self.mistakes: list[str] = []  # in plans and bench files, one message each
         self.records: dict[str, CaseRecord] = {}  # by node id
         self.outside_failed = False  # a test that is not ours failed

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import Enum
 
+from adapters.devices.dlms_flaws import SPOILS, Flaw
 from adapters.devices.dlms_link import DlmsLink
 from adapters.devices.dlms_values import Target
 from adapters.errors import (
-    BenchError,
     LabError,
     LinkLost,
     LocalProtocolError,
@@ -37,7 +36,6 @@ from adapters.protocols.dlms.client_events import (
     Released,
     ServiceRefused,
     SetAnswered,
-    Spoil,
     StaleReply,
 )
 from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
@@ -63,43 +61,6 @@ MECHANISMS = {
 CHALLENGE_OCTETS = 16
 _RLRE = bytes((ApduTag.RLRE,))
 LDN_OBJECT = (1, bytes((0, 0, 42, 0, 0, 255)), 2)
-
-
-class Flaw(Enum):
-    """What a plan may have spoiled on purpose, in the plan's words."""
-
-    wrong_password = "wrong-password"
-    wrong_key = "wrong-key"
-    wrong_challenge = "wrong-challenge"
-    reflected_challenge = "reflected-challenge"
-    no_authentication = "no-authentication"
-    damaged_tag = "damaged-tag"
-    replayed_counter = "replayed-counter"
-    lower_counter = "lower-counter"
-    unciphered = "unciphered"
-    unconfirmed = "unconfirmed"
-
-    @classmethod
-    def of(cls, word: str) -> Flaw | None:
-        """Return the flaw a plan names, None for none. Raises BenchError naming the words there are."""
-        if not word:
-            return None
-        try:
-            return cls(word)
-        except ValueError:
-            raise BenchError(f"flaw {word!r} is none of {', '.join(flaw.value for flaw in cls)}") from None
-
-
-_SPOILS = {
-    Flaw.wrong_password: Spoil.WRONG_PASSWORD,
-    Flaw.wrong_key: Spoil.WRONG_KEY,
-    Flaw.wrong_challenge: Spoil.WRONG_CHALLENGE_RESPONSE,
-    Flaw.reflected_challenge: Spoil.REFLECTED_CHALLENGE,
-    Flaw.damaged_tag: Spoil.DAMAGED_TAG,
-    Flaw.replayed_counter: Spoil.REPLAYED_COUNTER,
-    Flaw.lower_counter: Spoil.LOWER_COUNTER,
-    Flaw.unciphered: Spoil.UNCIPHERED,
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +153,7 @@ class OpenAssociation:
         return self._handshake()
 
     def _handshake(self) -> Negotiated:
-        spoil = _SPOILS.get(self._flaw) if self._flaw is not None else None
+        spoil = SPOILS.get(self._flaw) if self._flaw is not None else None
         event = self._conversation(self._application.associate(spoil))
         match event:
             case AssociationAccepted(negotiated=negotiated) | HlsConfirmed(negotiated=negotiated):
@@ -287,7 +248,7 @@ class OpenAssociation:
             target.instance_id,
             attribute,
             confirmed=confirmed,
-            spoil=_SPOILS.get(flaw) if flaw is not None else None,
+            spoil=SPOILS.get(flaw) if flaw is not None else None,
         )
         if not confirmed or self._connectionless:
             event = self._unconfirmed(request)
@@ -311,7 +272,7 @@ class OpenAssociation:
             attribute,
             data,
             confirmed=confirmed,
-            spoil=_SPOILS.get(flaw) if flaw is not None else None,
+            spoil=SPOILS.get(flaw) if flaw is not None else None,
         )
         event = self._answer(request, confirmed)
         if event is None:
@@ -332,7 +293,7 @@ class OpenAssociation:
             method,
             data,
             confirmed=confirmed,
-            spoil=_SPOILS.get(flaw) if flaw is not None else None,
+            spoil=SPOILS.get(flaw) if flaw is not None else None,
         )
         event = self._answer(request, confirmed)
         if event is None:

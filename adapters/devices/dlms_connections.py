@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adapters.devices import dlms_values
-from adapters.devices.dlms_association import Flaw, OpenAssociation
+from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_link import DlmsLink
 from adapters.errors import (
     BenchError,

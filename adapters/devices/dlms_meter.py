@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from adapters.devices import dlms_values
-from adapters.devices.dlms_association import Flaw, OpenAssociation, Outcome
+from adapters.devices.dlms_association import OpenAssociation, Outcome
 from adapters.devices.dlms_connections import PRE_ESTABLISHED, Connections
+from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
 from adapters.errors import (

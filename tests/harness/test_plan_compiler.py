@@ -300,3 +300,14 @@ def test_catalogue_beside_a_plan_is_found_and_context_only_is_refused(tmp_path: 
     plan.write_text(text.replace("LAB-01", "LAB-02"))
     with pytest.raises(ConfigErrors, match="behaviour `LAB-02` is context only: nobody can see it"):
         compile_plan(plan)
+
+
+def test_override_of_another_plan_is_collected_where_several_run_together() -> None:
+    """A -P that this plan has no parameter for is only strange to it; what it knows is still checked."""
+    strange: set[str] = set()
+    path = ROOT / "testplans" / "dlms" / "any_meter.yaml"
+    plan = compile_plan(path, overrides={"drift_time": "20 s", "load_time": "1 h"}, strange=strange)
+    assert strange == {"load_time"}
+    assert plan.parameters["drift_time"] == "20 s"
+    with pytest.raises(ConfigErrors, match="drift_time=banana"):
+        compile_plan(path, overrides={"drift_time": "banana"}, strange=set())

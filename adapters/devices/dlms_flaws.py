@@ -1,0 +1,45 @@
+"""What a plan may have spoiled on purpose: the plan's words, and what the client engine makes of them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from adapters.errors import BenchError
+from adapters.protocols.dlms.client_events import Spoil
+
+
+class Flaw(Enum):
+    """What a plan may have spoiled on purpose, in the plan's words."""
+
+    wrong_password = "wrong-password"
+    wrong_key = "wrong-key"
+    wrong_challenge = "wrong-challenge"
+    reflected_challenge = "reflected-challenge"
+    no_authentication = "no-authentication"
+    damaged_tag = "damaged-tag"
+    replayed_counter = "replayed-counter"
+    lower_counter = "lower-counter"
+    unciphered = "unciphered"
+    unconfirmed = "unconfirmed"
+
+    @classmethod
+    def of(cls, word: str) -> Flaw | None:
+        """Return the flaw a plan names, None for none. Raises BenchError naming the words there are."""
+        if not word:
+            return None
+        try:
+            return cls(word)
+        except ValueError:
+            raise BenchError(f"flaw {word!r} is none of {', '.join(flaw.value for flaw in cls)}") from None
+
+
+SPOILS = {
+    Flaw.wrong_password: Spoil.WRONG_PASSWORD,
+    Flaw.wrong_key: Spoil.WRONG_KEY,
+    Flaw.wrong_challenge: Spoil.WRONG_CHALLENGE_RESPONSE,
+    Flaw.reflected_challenge: Spoil.REFLECTED_CHALLENGE,
+    Flaw.damaged_tag: Spoil.DAMAGED_TAG,
+    Flaw.replayed_counter: Spoil.REPLAYED_COUNTER,
+    Flaw.lower_counter: Spoil.LOWER_COUNTER,
+    Flaw.unciphered: Spoil.UNCIPHERED,
+}
