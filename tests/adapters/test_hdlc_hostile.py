@@ -92,14 +92,18 @@ def test_frames_with_any_damage_are_accepted_only_where_the_checksum_is_right() 
     assert accepted <= 6  # about one is to be expected of 16 bits
 
 
-def test_streams_of_damaged_frames_deliver_nothing_wrong() -> None:
-    """20,000 damaged frames in one stream, random chunks: every frame that comes out has a right checksum."""
+FEW_OR_MANY = [20_000, pytest.param(100_000, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("count", FEW_OR_MANY)
+def test_streams_of_damaged_frames_deliver_nothing_wrong(count: int) -> None:
+    """Damaged frames in one stream, random chunks: every frame that comes out has a right checksum."""
     rng = random.Random(SEED + 2)
     frames = [v["octets"] for v in golden()["hdlc"]]
     known = set(frames)
     stream = HdlcStream()
     found = 0
-    for _ in range(20_000):
+    for _ in range(count):
         stream.receive_data(havoc(rng, rng.choice(frames)))
         while (item := stream.next_frame()) is not None:
             if isinstance(item, HdlcFrame):
@@ -108,14 +112,15 @@ def test_streams_of_damaged_frames_deliver_nothing_wrong() -> None:
     assert found > 100  # some survive: repeated flags and noise around a whole frame
 
 
+@pytest.mark.parametrize("links", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_engines_survive_damaged_traffic_and_deliver_nothing_wrong(side: str) -> None:
-    """10,000 damaged frames of a conversation: no error escapes, no foreign APDU comes out."""
+def test_engines_survive_damaged_traffic_and_deliver_nothing_wrong(side: str, links: int) -> None:
+    """500 damaged frames of a conversation a link: no error escapes, no foreign APDU comes out."""
     rng = random.Random(SEED + 3)
     answer = vector("i-with-aare-two-octet-server")
     request = vector("i-with-aarq-two-octet-server")
     link: HdlcClientLink | HdlcServerLink
-    for _ in range(20):
+    for _ in range(links):
         if side == "client":
             link, good, other = HdlcClientLink(16, 1, 17, 2), answer, vector("ua-two-octet-server-154-octets")
         else:
@@ -131,11 +136,12 @@ def test_engines_survive_damaged_traffic_and_deliver_nothing_wrong(side: str) ->
             link.data_to_send()
 
 
-def test_wrapper_damaged_messages_are_one_error_or_a_shorter_truth() -> None:
-    """20,000 damaged wrapper messages, as datagrams and as streams; no checksum catches the rest."""
+@pytest.mark.parametrize("count", FEW_OR_MANY)
+def test_wrapper_damaged_messages_are_one_error_or_a_shorter_truth(count: int) -> None:
+    """Damaged wrapper messages, as datagrams and as streams; no checksum catches the rest."""
     rng = random.Random(SEED + 4)
     messages = [v["octets"] for v in golden()["wrapper"]]
-    for _ in range(20_000):
+    for _ in range(count):
         bad = havoc(rng, rng.choice(messages)) or b"\x00"
         with contextlib.suppress(ProtocolError):
             assert decode_datagram(bad).encode() == bad
@@ -144,12 +150,13 @@ def test_wrapper_damaged_messages_are_one_error_or_a_shorter_truth() -> None:
         events_of(link)
 
 
-def test_sign_on_damaged_messages_are_one_error_or_events() -> None:
-    """20,000 damaged sign-on messages: a ProtocolError from the codec, events from both engines."""
+@pytest.mark.parametrize("count", FEW_OR_MANY)
+def test_sign_on_damaged_messages_are_one_error_or_events(count: int) -> None:
+    """Damaged sign-on messages: a ProtocolError from the codec, events from both engines."""
     rng = random.Random(SEED + 5)
     messages = [v["octets"] for v in golden()["iec62056_21"]]
     identification = Identification(manufacturer="ISk", baud_code="5", enhanced="2")
-    for _ in range(5_000):
+    for _ in range(count // 4):
         server, client = ModeEServer(identification), ModeEClient()
         client.start()
         for _ in range(4):
