@@ -153,7 +153,7 @@ class OpenAssociation:
         return self._handshake()
 
     def _handshake(self) -> Negotiated:
-        spoil = SPOILS.get(self._flaw) if self._flaw is not None else None
+        spoil = SPOILS.get(self._flaw)
         event = self._conversation(self._application.associate(spoil))
         match event:
             case AssociationAccepted(negotiated=negotiated) | HlsConfirmed(negotiated=negotiated):
@@ -248,16 +248,11 @@ class OpenAssociation:
             target.instance_id,
             attribute,
             confirmed=confirmed,
-            spoil=SPOILS.get(flaw) if flaw is not None else None,
+            spoil=SPOILS.get(flaw),
         )
-        if not confirmed or self._connectionless:
-            event = self._unconfirmed(request)
-            if event is None:
-                raise Refused(
-                    "silence", "nothing came back, as is right for a service that asks for no answer"
-                )
-        else:
-            event = self._conversation(request)
+        event = self._answer(request, confirmed)
+        if event is None:
+            raise Refused("silence", "nothing came back, as is right for a service that asks for no answer")
         if isinstance(event, GetAnswered):
             if event.data is None:
                 raise Refused(event.result.label, f"GET {target.name} attribute {attribute}")
@@ -272,7 +267,7 @@ class OpenAssociation:
             attribute,
             data,
             confirmed=confirmed,
-            spoil=SPOILS.get(flaw) if flaw is not None else None,
+            spoil=SPOILS.get(flaw),
         )
         event = self._answer(request, confirmed)
         if event is None:
@@ -293,7 +288,7 @@ class OpenAssociation:
             method,
             data,
             confirmed=confirmed,
-            spoil=SPOILS.get(flaw) if flaw is not None else None,
+            spoil=SPOILS.get(flaw),
         )
         event = self._answer(request, confirmed)
         if event is None:

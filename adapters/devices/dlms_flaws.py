@@ -33,7 +33,7 @@ class Flaw(Enum):
             raise BenchError(f"flaw {word!r} is none of {', '.join(flaw.value for flaw in cls)}") from None
 
 
-SPOILS = {
+SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.wrong_password: Spoil.WRONG_PASSWORD,
     Flaw.wrong_key: Spoil.WRONG_KEY,
     Flaw.wrong_challenge: Spoil.WRONG_CHALLENGE_RESPONSE,

@@ -6,6 +6,7 @@ owner keeps the timers. See ``events`` for the one rule on changing line setting
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from enum import StrEnum
 from typing import Final
@@ -53,7 +54,7 @@ class SignOnState(StrEnum):
     FAILED = "failed"
 
 
-class _SignOn:
+class _SignOn(ABC):
     """What both roles share: octets to messages, and a queue in which sending and events keep their order."""
 
     def __init__(self, settings: LineSettings) -> None:
@@ -121,8 +122,9 @@ class _SignOn:
         if data.strip(b"\x00\xff"):  # wake-up octets and idle line are no news (annex B.2)
             self._queue.append(MessageRejected(data=data, why=why))
 
+    @abstractmethod
     def _message(self, message: Message, data: bytes) -> None:
-        raise NotImplementedError
+        """Act on a message of the partner."""
 
     def _hand_over(self, *, confirmed: bool, direct: bool = False) -> None:
         self.state = SignOnState.HANDED_OVER
