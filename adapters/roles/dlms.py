@@ -1,26 +1,14 @@
-"""What a device can do, as typed ports. A plan step ``do: <device>.<method>`` calls one of these methods.
-
-A role is a ``typing.Protocol`` whose methods are the words of a plan. Parameters and results are plain
-typed values (str, int, Decimal, Duration in seconds, frozen dataclasses), so that ``plan check`` can
-verify a plan against the role without any device. ``@hurts`` marks what a bench must allow explicitly;
-``@harmless_read`` marks what may be called to fetch the right-hand side of ``equals: meter.summation``.
-
-Every method raises ``Refused`` when the device declines in the words of its protocol, the transport errors
-when the wire fails and the protocol errors when bytes are wrong (see ``adapters.errors``).
-"""
+"""The role of a DLMS/COSEM meter, and what its methods return."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol
 
 from adapters.profiles.model import CosemObject
+from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
 
-F = TypeVar("F", bound=Callable[..., object])
-Anything: TypeAlias = object  # results have a field called object, which hides the type of that name
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
@@ -29,82 +17,6 @@ RequestFlaw = Literal[
     "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed"
 ]
 Service = Literal["get", "set", "action"]
-
-
-def hurts(*kinds: str) -> Callable[[F], F]:
-    """Mark a role method that can do harm; ``kinds`` are the words a bench file must ``allow``."""
-
-    def mark(function: F) -> F:
-        function.__hurts__ = frozenset(kinds)  # type: ignore[attr-defined]
-        return function
-
-    return mark
-
-
-def harmless_read(function: F) -> F:
-    """Mark a role method without required arguments that a matcher may call for its expected value."""
-    function.__harmless_read__ = True  # type: ignore[attr-defined]
-    return function
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity:
-    """What a device says it is. ``serial`` is compared with the bench before anything destructive."""
-
-    serial: str
-    model: str = ""
-    firmware: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClockReading:
-    """A device's clock beside ours. ``drift_s`` is device minus ours, both in UTC."""
-
-    device_time: datetime
-    our_time: datetime
-    drift_s: float
-    status: str = ""
-    resolution_s: float = 0.01  # 1.0 where the clock may show whole seconds only
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegisterReading:
-    """One register: ``value`` = ``raw`` x 10**``scaler`` in ``unit``."""
-
-    name: str
-    value: Decimal
-    unit: str
-    raw: int = 0
-    scaler: int = 0
-
-
-class Device(Protocol):
-    """Anything on a bench."""
-
-    def identify(self) -> Identity:
-        """Ask the device who it is, over its own wire."""
-        ...
-
-    def make_safe(self) -> None:
-        """Leave the device in its safe state; called however a run ends. Must not raise for a dead device."""
-        ...
-
-    def close(self) -> None:
-        """Close every link of the device."""
-        ...
-
-
-class Meter(Device, Protocol):
-    """A meter of any protocol."""
-
-    def read_clock(self) -> ClockReading:
-        """Read the meter's clock and compare it with ours."""
-        ...
-
-    @harmless_read
-    def read_register(self, name: str) -> RegisterReading:
-        """Read a register by the name its profile gives it."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,29 +218,4 @@ class DlmsMeter(Meter, Protocol):
 
     def list_objects(self, association: str = "") -> ObjectList:
         """Read the object list of the current association object (class 15, attribute 2)."""
-        ...
-
-
-class PowerSource(Device, Protocol):
-    """An AC source or a simple power switch in front of a meter."""
-
-    @hurts("energise")
-    def apply(
-        self,
-        voltage_v: Decimal,
-        current_a: Decimal = Decimal(0),
-        power_factor: Decimal = Decimal(1),
-        frequency_hz: Decimal = Decimal(50),
-    ) -> None:
-        """Put a balanced load point on all phases and switch the output on."""
-        ...
-
-    @hurts("energise")
-    def switch_on(self) -> None:
-        """Switch the output on with the load point set last."""
-        ...
-
-    @hurts("energise")
-    def switch_off(self) -> None:
-        """Switch the output off: the meter loses its supply."""
         ...
