@@ -21,13 +21,13 @@ def client_secrets(profile: Profile, site: str, seed: int) -> dict[str, ClientSe
     }
 
 
-def as_text(device: str, secrets: dict[str, ClientSecrets]) -> dict[str, str]:
-    """Return the secrets as a bench takes them: keys in hexadecimal, passwords as they are."""
+def as_text(secrets: dict[str, ClientSecrets]) -> dict[str, str]:
+    """Return the secrets by name, as a bench takes them: keys in hexadecimal, passwords as they are."""
     found: dict[str, str] = {}
     for client, secret in secrets.items():
-        found[f"{device}.{client}.encryption_key"] = secret.encryption_key.hex()
-        found[f"{device}.{client}.authentication_key"] = secret.authentication_key.hex()
-        found[f"{device}.{client}.password"] = secret.password.decode("ascii")
+        found[f"{client}.encryption_key"] = secret.encryption_key.hex()
+        found[f"{client}.authentication_key"] = secret.authentication_key.hex()
+        found[f"{client}.password"] = secret.password.decode("ascii")
     return found
 
 

@@ -5,10 +5,13 @@
     drop=<link>:<n>          after n octets from the device it hangs up
 
 They act between a model and its line, on all connections of the link together; the device knows nothing.
+Where a site has several devices, a link is written ``<device>.<link>``, or ``<device>`` where there is one.
+Faults of devices themselves have names of their own; a part of a site asks the ``FaultDesk`` for them.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -29,26 +32,75 @@ class WireFaults:
     drop: int | None = None
 
 
-def faults_of(link: str, faults: Mapping[str, str]) -> WireFaults | None:
-    """Return what ``faults`` (name -> ``link:number``) does to ``link``, or None."""
-    found: dict[str, int] = {}
-    for name, value in faults.items():
-        target, _, count = value.partition(":")
-        if target == link and name in _NEEDS_COUNT:
-            found[name] = int(count or 0)
-    return WireFaults(**found) if found else None
+class FaultDesk:
+    """What ``--faults`` asks for, as the parts of a site come and ask what concerns them.
 
+    ``settle`` raises BenchError for what nobody asked for: a fault or a target that does not exist.
+    """
 
-def check_faults(faults: Mapping[str, str], links: frozenset[str]) -> None:
-    """Raise BenchError for a fault that does not exist, or one of a link the site does not have."""
-    for name, value in faults.items():
-        if name not in _NEEDS_COUNT:
-            raise BenchError(f"no fault is called {name!r}; there are {', '.join(_NEEDS_COUNT)}")
-        target, colon, count = value.partition(":")
-        if target not in links:
-            raise BenchError(f"fault {name}={value}: the site has the links {', '.join(sorted(links))}")
-        if (_NEEDS_COUNT[name] or colon) and not (count.isdecimal() and int(count) > 0):
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        self._faults = dict(faults)
+        self._known: dict[str, dict[str, None]] = {name: {} for name in _NEEDS_COUNT}
+        self._taken: set[str] = set()
+
+    def of_wire(self, device: str, link: str) -> WireFaults | None:
+        """Return the faults of one wire."""
+        names = (f"{device}.{link}", device if link == "main" else link)
+        found: dict[str, int] = {}
+        for name, needs_count in _NEEDS_COUNT.items():
+            written = self._asked(name, *names)
+            if written is not None:
+                found[name] = self._count(name, written, needed=needs_count)
+        return WireFaults(**found) if found else None
+
+    def text(self, name: str, target: str) -> str | None:
+        """Return what ``--faults name=target[:text]`` says about ``target``, None where it says nothing."""
+        return self._asked(name, target)
+
+    def switch(self, name: str, target: str) -> bool:
+        """Return whether the fault is asked for."""
+        return self._asked(name, target) is not None
+
+    def number(self, name: str, target: str) -> float | None:
+        """Return the number of ``name=target:number``. Raises BenchError where there is none."""
+        written = self._asked(name, target)
+        if written is None:
+            return None
+        try:
+            value = float(written)
+        except ValueError:
+            value = -1.0
+        if not 0 < value < 1e9:
+            raise BenchError(f"fault {name}={self._faults[name]}: write {name}={target}:<a number above 0>")
+        return value
+
+    def settle(self) -> None:
+        """Raise BenchError for a fault nobody knows, or one of something the site does not have."""
+        for name, value in self._faults.items():
+            if name not in self._known:
+                hint = difflib.get_close_matches(name, self._known, 1)
+                raise BenchError(
+                    f"no fault is called {name!r}; there are {', '.join(self._known)}"
+                    + (f"; did you mean {hint[0]}?" if hint else "")
+                )
+            if name not in self._taken:
+                targets = ", ".join(sorted(self._known[name])) or "nothing that can have it"
+                raise BenchError(f"fault {name}={value}: the site has {targets}")
+
+    def _asked(self, name: str, *targets: str) -> str | None:
+        self._known.setdefault(name, {}).update(dict.fromkeys(targets[-1:]))
+        target, _, rest = self._faults.get(name, "").partition(":")
+        if name in self._faults and target in targets:
+            self._taken.add(name)
+            return rest
+        return None
+
+    def _count(self, name: str, written: str, *, needed: bool) -> int:
+        value = self._faults[name]
+        if (needed or ":" in value) and not (written.isdecimal() and int(written) > 0):
+            target = value.partition(":")[0]
             raise BenchError(f"fault {name}={value}: write {name}={target}:<n> with n = 1, 2, ...")
+        return int(written or 0)
 
 
 class FaultyModel:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from adapters.base import Clock
-from virtual_rig.build import METER, BuiltSite, build
+from virtual_rig.build import BuiltSite, build
 from virtual_rig.clock import VirtualClock
 from virtual_rig.realtime import RealtimeDriver
 from virtual_rig.site import load_site, site_names
@@ -57,14 +57,15 @@ class ServedSite:
         """Every wire with all that a foreign client needs to use it; ready for JSON."""
         return [
             {
-                "device": each.device,
+                "device": name,
                 "link": each.link,
-                "kind": each.server.kind,
-                "address": each.server.address,
-                **{key: value for key, value in each.options().items() if key != "transport"},
-                **(self._dlms() if each.device == METER else {}),
+                "kind": "http" if each.url else each.server.kind,
+                "address": each.url or each.server.address,
+                **{key: value for key, value in part.options(each).items() if key != "transport"},
+                **part.served,
             }
-            for each in self.built.endpoints
+            for name, part in self.built.parts.items()
+            for each in part.endpoints
         ]
 
     @property
@@ -81,32 +82,6 @@ class ServedSite:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _dlms(self) -> dict[str, object]:
-        profile = self.built.profile
-        prefix = f"{METER}."
-        clients = []
-        for name, client in profile.clients.items():
-            demo = {
-                key.removeprefix(f"{prefix}{name}."): value
-                for key, value in self.secrets.items()
-                if key.startswith(f"{prefix}{name}.")
-            }
-            clients.append(
-                {
-                    "client": name,
-                    "sap": client.sap,
-                    "mechanisms": [client.mechanism, *client.backup],
-                    "ciphered": client.ciphered,
-                    **demo,
-                }
-            )
-        return {
-            "server_sap": profile.logical_device.sap,
-            "system_title": self.built.meter.identity.system_title.hex(),
-            "client_system_title": profile.security.client_system_title,
-            "clients": clients,
-        }
 
 
 class VirtualProvider:

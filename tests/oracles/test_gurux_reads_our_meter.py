@@ -16,6 +16,7 @@ import pytest
 
 from adapters.profiles.model import CosemObject
 from tests.oracles.gurux import Gurux, GuruxError, identity, wire
+from virtual_rig.parts.mcs301 import Mcs301Part
 from virtual_rig.provider import ServedSite, VirtualProvider
 
 pytestmark = pytest.mark.oracle
@@ -35,7 +36,7 @@ class Bench:
 
     def __init__(self, site: ServedSite, gurux: Gurux) -> None:
         self.site, self.gurux = site, gurux
-        self.meter = site.built.meter
+        self.meter = site.built.model("meter", Mcs301Part).meter
         self._endpoints = {str(each["link"]): each for each in site.endpoints if each["device"] == "meter"}
 
     def request(self, link: str, client: str, authentication: str, **spoilt: object) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def test_gurux_object_list_is_the_profile(bench: Bench, link: str, client: str, 
     }
     expected = {
         (entry.class_id, entry.version, _dotted(entry.obis))
-        for entry in bench.site.built.profile.objects
+        for entry in bench.site.built.model("meter", Mcs301Part).profile.objects
         if entry.access.get(client)
     }
     assert expected - _own_associations(expected) <= listed
@@ -220,7 +221,9 @@ def _own_associations(objects: set[tuple[int, int, str]]) -> set[tuple[int, int,
 
 def test_the_profile_lists_what_gurux_looks_for(bench: Bench) -> None:
     """The codes this module asks for are the profile's, so a changed profile is not read past."""
-    entries: dict[str, CosemObject] = {entry.name: entry for entry in bench.site.built.profile.objects}
+    entries: dict[str, CosemObject] = {
+        entry.name: entry for entry in bench.site.built.model("meter", Mcs301Part).profile.objects
+    }
     assert _dotted(entries["clock"].obis) == CLOCK
     assert _dotted(entries["energy_import"].obis) == ENERGY_IMPORT
     assert _dotted(entries["voltage_l1"].obis) == VOLTAGE_L1

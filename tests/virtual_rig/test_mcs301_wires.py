@@ -19,6 +19,7 @@ from adapters.protocols.dlms.link import ApduReceived
 from adapters.transports.serial import SerialTransport
 from adapters.transports.tcp import TcpTransport
 from tests.virtual_rig.dlms_host import Host, Silence, opened, sign_on
+from virtual_rig.parts.mcs301 import Mcs301Entry, Mcs301Part
 from virtual_rig.provider import VirtualBench, VirtualProvider
 from virtual_rig.site import load_site
 from virtual_rig.supply import balanced
@@ -84,7 +85,9 @@ def test_site_file_is_read_whole() -> None:
     """The shipped site has the ports, the supply and the permissions its plans need."""
     site = load_site("mcs301")
     assert site.supply.load_point().phases[0].current_a == 5
-    assert site.meter.links["rs485"].wire == "pty"
+    meter = site.devices["meter"]
+    assert isinstance(meter, Mcs301Entry)
+    assert meter.links["rs485"].wire == "pty"
 
 
 # --- links and their limits ------------------------------------------------------------------------------
@@ -104,7 +107,7 @@ def test_ip_fourth_connection_is_hung_up() -> None:
 def test_ip_association_limit_is_the_profiles() -> None:
     """Several clients share one connection, up to the number of associations the profile gives IP."""
     with Host(opened()) as host:
-        table = host.bench.built.table
+        table = host.bench.built.model("meter", Mcs301Part).table
         for link in ("ip", "ip", "ip"):
             host.associated("public", link)
         host.associated("management", "rs485")
@@ -120,7 +123,7 @@ def test_ip_idle_connection_is_closed_after_its_time_out() -> None:
         host.bench.clock.sleep_s(170)
         assert public.value(*LDN) == NAME
         host.bench.clock.sleep_s(181)
-        assert not host.bench.built.table.open
+        assert not host.bench.built.model("meter", Mcs301Part).table.open
         with pytest.raises(AssertionError, match="closed"):
             public.get(*LDN)
 
@@ -147,7 +150,7 @@ def test_rs485_idle_link_is_disconnected_after_its_time_out() -> None:
     with Host(opened()) as host:
         host.associated("public", "rs485")
         host.bench.clock.sleep_s(121)
-        assert not host.bench.built.table.open
+        assert not host.bench.built.model("meter", Mcs301Part).table.open
         assert host.associated("public", "rs485").value(*LDN) == NAME
 
 
@@ -157,7 +160,7 @@ def test_snrm_again_starts_the_association_afresh() -> None:
         host.associated("public", "rs485")
         again = host.peer("public", "rs485")
         assert isinstance(again.associate(), events.AssociationAccepted)
-        assert len(host.bench.built.table.open) == 1
+        assert len(host.bench.built.model("meter", Mcs301Part).table.open) == 1
 
 
 def test_optical_sign_on_at_300_7e1_then_hdlc() -> None:
@@ -210,7 +213,7 @@ def test_power_cut_ends_every_link_and_association() -> None:
         public, serial = host.associated("public", "ip"), host.associated("management", "rs485")
         supply = host.bench.built.supply
         supply.switch(False)
-        assert not host.bench.built.table.open
+        assert not host.bench.built.model("meter", Mcs301Part).table.open
         with pytest.raises(LinkLost):
             public.stream.read(10, 1.0)
         with pytest.raises(Silence):
@@ -228,7 +231,8 @@ def test_power_cut_ends_every_link_and_association() -> None:
 def test_power_cut_silent_leaves_connections_half_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """A site may have the modem die with the meter: nobody tells the host."""
     site = load_site("mcs301")
-    quiet = site.model_copy(update={"meter": site.meter.model_copy(update={"power_cut": "silent"})})
+    meter = site.devices["meter"].model_copy(update={"power_cut": "silent"})
+    quiet = site.model_copy(update={"devices": site.devices | {"meter": meter}})
     monkeypatch.setattr("virtual_rig.provider.load_site", lambda _name: quiet)
     with Host(opened()) as host:
         public = host.associated("public", "ip")
@@ -267,11 +271,14 @@ def test_fraud_log_damaged_tag_and_replayed_counter() -> None:
         assert isinstance(damaged, events.ServiceRefused)
         assert damaged.refusal.service.label == "deciphering-error"
         assert peer.value(*LDN) == NAME
-        expected = host.bench.built.meter.received_counters["management"].expected
+        expected = host.bench.built.model("meter", Mcs301Part).meter.received_counters["management"].expected
         replayed = peer.get(*LDN, spoil=Spoil.REPLAYED_COUNTER)
         assert isinstance(replayed, events.ServiceRefused)
         assert replayed.refusal.invocation_counter == expected
-        assert host.bench.built.meter.received_counters["management"].expected == expected
+        assert (
+            host.bench.built.model("meter", Mcs301Part).meter.received_counters["management"].expected
+            == expected
+        )
         assert peer.value(*LDN) == NAME
         assert fraud_codes(host) == [49, 50]
 

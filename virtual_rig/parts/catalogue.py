@@ -1,0 +1,12 @@
+"""Every kind of device a site file can name. A family adds its entries here."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from virtual_rig.parts.instruments import AcSourceEntry
+from virtual_rig.parts.mcs301 import Mcs301Entry
+
+DeviceEntry = Annotated[Mcs301Entry | AcSourceEntry, Field(discriminator="model")]
