@@ -12,6 +12,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from harness import rules
 from harness.qualify import Qualification
 from harness.shipped import Claim, in_families
 from harness.traceability import Catalogue
@@ -63,8 +64,8 @@ def coverage(
 
 
 def modelled_behaviours() -> frozenset[str]:
-    """Return what the installed providers model, without opening a bench."""
-    found: set[str] = set()
+    """Return what the installed providers model and the harness's rules hold, without opening a bench."""
+    found: set[str] = set(rules.behaviours())
     for entry in entry_points(group="meterbench.providers"):
         ask = getattr(entry.load(), "modelled_behaviours", None)
         if ask is not None:

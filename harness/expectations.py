@@ -13,10 +13,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from adapters.yaml_messages import kind_of, shown, suggest
-from harness import quantities
+from harness import quantities, rules
 from harness.actions import role_actions
 from harness.argument_types import yes_or_no
-from harness.config.plan_file import MATCHERS
+from harness.config.plan_file import MATCHERS, OF_THE_STEP
 from harness.plan import DeviceRead, Location, Matcher
 from harness.references import PlanReferenceError, Scope, fill
 from harness.results import alternatives, describe, known_fields, type_at, unit_at
@@ -24,6 +24,7 @@ from harness.results import alternatives, describe, known_fields, type_at, unit_
 Path_ = tuple[str | int, ...]
 Report = Callable[..., None]  # (path, message, hint, key=False)
 
+_FIELD_MATCHERS = tuple(word for word in MATCHERS if word not in OF_THE_STEP)
 _LISTS = {"between", "one_of"}
 _NUMERIC = {"between", "at_least", "at_most"}
 _READ = re.compile(r"([A-Za-z_][\w-]*)\.([A-Za-z_]\w*)(?:\(([^()]*)\))?((?:\.[A-Za-z_]\w*)*)")
@@ -57,6 +58,9 @@ class ExpectCompiler:
             if name == "refused" and not (isinstance(condition, dict) and name in known_fields(self.result)):
                 found += self._refused(condition, here)
                 continue
+            if name == "order_violation":
+                found += self._order_violation(condition, here)
+                continue
             if name in MATCHERS and name not in known_fields(self.result):
                 known = ", ".join(f"`{field}`" for field in known_fields(self.result)) or "none"
                 self.report(
@@ -67,11 +71,12 @@ class ExpectCompiler:
                 )
                 continue
             found += self._field(name, condition, here)
-        if len(found) > 1 and any(matcher.kind == "refused" for matcher in found):
-            self.report(
-                path, "a refused step has no result to compare", "keep `refused` or the fields, not both"
-            )
-            found = [matcher for matcher in found if matcher.kind != "refused"]
+        for kind, what in (("refused", "a refused step"), ("order_violation", "a step that is not done")):
+            if len(found) > 1 and any(matcher.kind == kind for matcher in found):
+                self.report(
+                    path, f"{what} has no result to compare", f"keep `{kind}` or the fields, not both"
+                )
+                found = [matcher for matcher in found if matcher.kind != kind]
         return tuple(found)
 
     def _refused(self, reasons: object, path: Path_) -> list[Matcher]:
@@ -85,6 +90,14 @@ class ExpectCompiler:
             return []
         operands = () if "any" in words or "yes" in words else tuple(words)
         return [Matcher(field="", kind="refused", operands=operands, location=self.locate(path))]
+
+    def _order_violation(self, rule: object, path: Path_) -> list[Matcher]:
+        known = rules.names()
+        if rule != "any" and rule not in known:
+            self.report(path, f"unknown rule {_found(rule)}", suggest(str(rule), [*known, "any"], "one of"))
+            return []
+        operands = () if rule == "any" else (rule,)
+        return [Matcher(field="", kind="order_violation", operands=operands, location=self.locate(path))]
 
     def _field(self, name: str, condition: object, path: Path_) -> list[Matcher]:
         steps = name.split(".")
@@ -112,15 +125,15 @@ class ExpectCompiler:
         found: list[Matcher] = []
         tolerance = self._tolerance(condition, path, kind, unit)
         if not condition:
-            self.report(path, "no condition is given", suggest("", MATCHERS[:-1], "one of"))
+            self.report(path, "no condition is given", suggest("", _FIELD_MATCHERS, "one of"))
         for word, operand in condition.items():
             if word == "tolerance":
                 continue
-            if word not in MATCHERS or word == "refused":
+            if word not in _FIELD_MATCHERS:
                 self.report(
                     (*path, word),
                     f"unknown condition `{shown(word)}`",
-                    suggest(word, [*MATCHERS[:-1], "tolerance"], "one of"),
+                    suggest(word, [*_FIELD_MATCHERS, "tolerance"], "one of"),
                     key=True,
                 )
                 continue

@@ -63,7 +63,7 @@ class Matcher:
     """
 
     field: str
-    kind: str  # equals differs between at_least at_most one_of matches absent refused
+    kind: str  # equals differs between at_least at_most one_of matches absent refused order_violation
     operands: tuple[object, ...]
     tolerance: str = ""
     location: Location

@@ -225,9 +225,18 @@ class _Compiler:
     def _check_order(self, case: Case) -> None:
         watch = rules.Watch()
         for step in case.steps:
-            for violation in watch.before(step):
-                self._context.mistake(step.location, f"out of order: {violation.message}", violation.hint)
-            watch.after_assumed(step)
+            found = watch.before(step)
+            wanted = rules.expected_violation(step)
+            if wanted is None:
+                for violation in found:
+                    self._context.mistake(step.location, f"out of order: {violation.message}", violation.hint)
+                watch.after_assumed(step)
+            elif not rules.flagged(wanted, found) and not rules.shows_in_the_run_only(wanted):
+                self._context.mistake(
+                    step.location,
+                    f"{step.do} is expected to be out of order, and is not",
+                    "put it where the rule forbids it, or drop `order_violation`",
+                )
 
 
 def _unlike(default: str, value: str) -> str:

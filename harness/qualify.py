@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
+from harness import rules
 from harness.bench import open_bench
 from harness.plan import Plan
 from harness.runner import CaseRunner
@@ -86,7 +87,9 @@ def qualify_one(behaviour: str, claims: Sequence[Claim], *, bench: str = "", see
 def _finding(behaviour: str, rows: Sequence[Claim], *, bench: str, seed: int) -> Finding:
     """Run the rows of one case on a bench with ``behaviour`` broken."""
     plan = rows[0].plan
-    live = open_bench(bench or plan.bench, seed=seed, broken=frozenset({behaviour}))
+    # A rule of procedure is the harness's: it is switched off there, and the bench stays whole.
+    in_the_rig = frozenset({behaviour}) - rules.behaviours()
+    live = open_bench(bench or plan.bench, seed=seed, broken=in_the_rig)
     try:
         runner = CaseRunner(live, plan, broken=frozenset({behaviour}))
         verdict, message = Verdict.passed, ""

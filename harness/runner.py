@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from adapters.clock import WallClock
 from adapters.errors import Refused
-from harness import actions, limits
+from harness import actions, limits, rules
 from harness.bench_port import Bench
 from harness.interlocks import IdentityCheck, check_permission
 from harness.interrupts import Interrupts
@@ -156,6 +156,20 @@ class _CaseRun:
                 for left in self._case.steps[number + 1 :]:
                     self._steps.skip(left.title, "not run: the case ended before it")
                 return error if isinstance(error, KeyboardInterrupt | SystemExit) else None
+        return self._check_end()
+
+    def _check_end(self) -> BaseException | None:
+        """See whether the rules let the case end where it does."""
+        last = self._case.steps[-1]
+        found = self._watch.at_end(last)
+        if not found:
+            return None
+        try:
+            with self._steps.step("The case may end here"):
+                self._steps.report(*(violation.check() for violation in found))
+        except CheckFailed as error:
+            self._steps.behaviours = found[0].behaviours
+            self._blame(last, error)
         return None
 
     def _run_always(self) -> None:
@@ -179,7 +193,13 @@ class _CaseRun:
         steps.begin(record)
         try:
             if steps.phase != "always":  # clean-up is done in any order the case left it to be done in
-                steps.report(*(violation.check() for violation in self._watch.before(step)))
+                found = self._watch.before(step)
+                wanted = rules.expected_violation(step)
+                if wanted is not None:  # a deliberately wrong plan: it is flagged, and the step is not done
+                    steps.report(rules.flag_check(wanted, found, steps.behaviours))
+                    steps.end(record)
+                    return
+                steps.report(*(violation.check() for violation in found))
             self._identity.before(step, steps)
             outcome = self._do(step, record)
         except BaseException as error:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from adapters.clock import WallClock
 from adapters.errors import BenchError, ConfigError, LabError, TransportError
-from harness import actions
+from harness import actions, rules
 from harness.bench_port import Bench, NoBench
 from harness.interrupts import Interrupts
 from harness.journal import Journal, JournalSink
@@ -192,7 +192,7 @@ class RunSession:
                 return self._open_bench(
                     name,
                     seed=options.seed,
-                    broken=options.broken,
+                    broken=options.broken - rules.behaviours(),
                     faults=options.faults,
                     run_dir=self.folder.path,
                     scrubber=self.scrubber,

@@ -20,7 +20,9 @@ MATCHERS = (
     "matches",
     "absent",
     "refused",
+    "order_violation",
 )
+OF_THE_STEP = ("refused", "order_violation")  # conditions on the step as a whole, not on a field
 
 _TEXT: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 _OPERAND: dict[str, Any] = {"type": ["string", "number", "boolean", "array"], "items": _TEXT}
@@ -61,6 +63,11 @@ _EXPECT: dict[str, Any] = {
                 "refused": {
                     "description": "the device must say no: any, a reason, or a list of reasons",
                     **_CONDITION,
+                },
+                "order_violation": {
+                    "type": "string",
+                    "description": "the harness must flag this step as out of order and not do it: "
+                    "the name of the rule, or any",
                 },
             },
             "additionalProperties": _CONDITION,

@@ -1,104 +1,12 @@
-"""Procedure rules: which steps have to come before which. One table, two readers.
-
-``plan check`` walks a case through the rules with assumed outcomes; the run walks it with real ones. A
-violation is the harness's advice about the plan (``order violation``), never a refusal by a device: the two
-are different outcomes and are never mixed up. A later family of rules adds a row to ``RULES``: a name, what
-it says, the behaviours it stands for (where a document prescribes the order) and a class that keeps what it
-has to remember of one case.
-"""
+"""DLMS: a service needs an association that an earlier step has opened."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from adapters.errors import Refused
 from harness.actions import roles
 from harness.plan import Step
-from harness.records import Check
-
-
-@dataclass(frozen=True, kw_only=True)
-class Violation:
-    """A step that comes at the wrong place."""
-
-    rule: str
-    message: str
-    hint: str
-    step: Step
-    behaviours: tuple[str, ...] = ()
-
-    def check(self) -> Check:
-        """Return the violation as a failed check of its step."""
-        return Check(
-            name=f"order: {self.rule}",
-            passed=False,
-            expected=self.hint,
-            actual=f"order violation: {self.message}",
-            behaviours=self.behaviours,
-        )
-
-
-class Memory(Protocol):
-    """What a rule remembers of one case."""
-
-    def before(self, step: Step) -> tuple[str, str] | None:
-        """Return what is wrong with the step at this place, and what would be right; or None."""
-        ...
-
-    def after(self, step: Step, *, done: bool) -> None:
-        """Take note that the step ran; ``done`` is False where the device refused it."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """A row of the table."""
-
-    name: str
-    says: str
-    memory: Callable[[], Memory]
-    behaviours: tuple[str, ...] = ()
-
-
-class Watch:
-    """The rules at work on one case. ``broken`` switches off rules by name or behaviour, to qualify plans."""
-
-    def __init__(self, broken: Iterable[str] = ()) -> None:
-        off = set(broken)
-        self._memories = [
-            (rule, rule.memory()) for rule in RULES if rule.name not in off and not off & set(rule.behaviours)
-        ]
-
-    def before(self, step: Step) -> list[Violation]:
-        """Return what is wrong with doing this step now."""
-        found = []
-        for rule, memory in self._memories:
-            if wrong := memory.before(step):
-                found.append(
-                    Violation(
-                        rule=rule.name,
-                        message=wrong[0],
-                        hint=wrong[1],
-                        step=step,
-                        behaviours=rule.behaviours,
-                    )
-                )
-        return found
-
-    def after(self, step: Step, outcome: object) -> None:
-        """Take note of how the step ended: its result, or the exception that ended it."""
-        for _rule, memory in self._memories:
-            memory.after(step, done=not isinstance(outcome, BaseException))
-
-    def after_assumed(self, step: Step) -> None:
-        """Take note of a step as the plan expects it to end."""
-        refused = any(matcher.kind == "refused" for matcher in step.expect)
-        self.after(step, Refused("assumed") if refused else None)
-
-
-# --- DLMS ------------------------------------------------------------------------------------------------
 
 _SERVICES = {"get", "set", "action", "list_objects", "disconnect_supply", "reconnect_supply"}
 
@@ -112,7 +20,7 @@ class _Associations:
     unsure: bool = False  # a procedure had the meter in its hands, or a name is not known before the run
 
 
-class _AssociationOpen:
+class AssociationOpen:
     """A service needs an open association; so does a release."""
 
     def __init__(self) -> None:
@@ -147,7 +55,8 @@ class _AssociationOpen:
             f"open are {listed}" if listed else f"expected `{step.device}.associate` first",
         )
 
-    def after(self, step: Step, *, done: bool) -> None:
+    def after(self, step: Step, *, outcome: object) -> None:
+        done = not isinstance(outcome, BaseException)
         if not step.device:
             for device in step.arguments.values():
                 if isinstance(device, str) and device in self._meters:
@@ -174,6 +83,9 @@ class _AssociationOpen:
                 known, [entry for entry, on in known.open.items() if not link or not on or on == link]
             )
 
+    def at_end(self) -> tuple[str, str] | None:
+        return None
+
     @staticmethod
     def _close(known: _Associations, names: Iterable[str]) -> None:
         for name in names:
@@ -184,12 +96,3 @@ class _AssociationOpen:
 def _is_dlms(step: Step) -> bool:
     made = roles().get(step.role)
     return made is not None and any(base.__name__ == "DlmsMeter" for base in made.__mro__)
-
-
-RULES: tuple[Rule, ...] = (
-    Rule(
-        name="association-before-service",
-        says="a service or a release needs an association that an earlier step has opened",
-        memory=_AssociationOpen,
-    ),
-)
