@@ -18,7 +18,8 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --no-emit-in
 	--generate-hashes --custom-compile-command "make lock"
 
 PLANS ?= testplans
-BENCH ?= virtual:mcs301
+# Empty: each plan on the virtual site it names. BENCH=my-bench.yaml runs them on yours.
+BENCH ?=
 RUNS ?= runs
 # Two workers: tests of sockets and processes wait more than they compute.
 WORKERS ?= 2
@@ -56,7 +57,7 @@ $(VENV)/.node: requirements-node.lock $(VENV)/.locked
 
 # The verdict of the run is the exit code of the whole; a report is made of every run, passed or not.
 run: setup node
-	@status=0; run=$$($(BIN)/meterbench run $(PLANS) --bench $(BENCH) --runs-dir $(RUNS)) || status=$$?; \
+	@status=0; run=$$($(BIN)/meterbench run $(PLANS) $(if $(BENCH),--bench $(BENCH)) --runs-dir $(RUNS)) || status=$$?; \
 	if test -d "$$run"; then \
 		$(BIN)/meterbench coverage --json > "$$run/coverage.json" || rm -f "$$run/coverage.json"; \
 		$(BIN)/meterbench report "$$run" || status=3; \

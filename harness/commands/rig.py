@@ -29,6 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 class ServedSite(Protocol):
     """A site that is being served in real time."""
 
+    bench: Mapping[str, object]
+    secrets: Mapping[str, str]
+
     @property
     def endpoints(self) -> list[dict[str, object]]:
         """Return every wire with what a client needs to use it; ready for JSON."""
@@ -67,7 +70,8 @@ def serve(
 ) -> None:
     """Serve a virtual site on the wall clock, loopback only, until Ctrl-C or SIGTERM.
 
-    Prints every endpoint: tty or host and port, addresses, and the secrets of the demo.
+    Prints every endpoint: tty, host and port or URL, addresses, and the secrets of the demo. With --json
+    also the site as a bench file would describe it, so that plans can be run against it from elsewhere.
     """
     serving = _provider_of(site)
     with _until_stopped() as wait:
@@ -75,7 +79,9 @@ def serve(
         try:
             endpoints = served.endpoints
             if as_json:
-                _out(json.dumps({"site": site, "seed": seed, "endpoints": endpoints}, indent=2))
+                described = {"site": site, "seed": seed, "endpoints": endpoints}
+                described |= {"bench": _as_local(served.bench), "secrets": dict(served.secrets)}
+                _out(json.dumps(described, indent=2))
             else:
                 _out("\n".join(_in_words(site, endpoints)))
             _say(f"serving {site}; stop with Ctrl-C")
@@ -160,6 +166,11 @@ def _until_stopped() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _as_local(bench: Mapping[str, object]) -> dict[str, object]:
+    """Return a served site as a bench of real devices, which it is to whoever did not start it."""
+    return {key: value for key, value in bench.items() if key != "site"} | {"provider": "local"}
 
 
 def _in_words(site: str, endpoints: Iterable[Mapping[str, object]]) -> Iterator[str]:
