@@ -1,7 +1,7 @@
 """Who may talk to the meter, where, and what for: the association table and the policies on it.
 
 Source of the rules: MCS301 manual 1.25, p. 128 and 129. Each line that implements one asks the world
-whether the meter obeys it; docs/behaviours.md lists what the meter does instead where it does not.
+whether the meter obeys it; docs/behaviours/mcs301.md lists what the meter does instead where it does not.
 """
 
 from __future__ import annotations
