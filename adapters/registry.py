@@ -8,7 +8,7 @@ Secret), ``open_link`` (link name -> open stream) and ``expected_serial``. It se
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -17,6 +17,7 @@ from typing import Protocol, cast, runtime_checkable
 
 from adapters.base import ByteStream, Clock, Datagrams, SerialStream, Tap
 from adapters.errors import BenchError, NotPermitted
+from adapters.transports.http_answer import HttpAnswer
 
 GROUP = "meterbench.adapters"
 
@@ -58,6 +59,37 @@ class OpenedLink:
     options: Mapping[str, str]
 
 
+class HttpChannel(Protocol):
+    """Requests to the server behind one link; ``adapters.transports.http.HttpClient`` is one."""
+
+    def authorize(self, token: Secret | None) -> None:
+        """Send ``token`` as bearer token with every request from now on; None sends none.
+
+        Which secret it is, the adapter decides: ``context.secrets["token"]``, or what a log-in answered.
+        """
+        ...
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        query: Mapping[str, str | int | bool | Sequence[str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
+    ) -> HttpAnswer:
+        """Send a request and return its answer, whatever its status; ``json`` becomes the body.
+
+        Raises the transport and protocol errors of ``adapters.errors``; a redirect is an answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the connection; closing twice is harmless, and the next request opens a new one."""
+        ...
+
+
 def _nothing_is_permitted(kind: str) -> None:
     raise NotPermitted(f"{kind} is not allowed on this bench")
 
@@ -79,6 +111,7 @@ class AdapterContext:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     open_link: Callable[[str], OpenedLink]
     open_datagrams: Callable[[str], Datagrams] | None = None
+    open_http: Callable[[str], HttpChannel] | None = None
     permit: Callable[[str], None] = _nothing_is_permitted
     random_octets: Callable[[int], bytes] = token_bytes  # seeded on a virtual bench, so that runs repeat
 

@@ -11,31 +11,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import entry_points
-from itertools import count
 from pathlib import Path
 from random import Random
 from secrets import token_bytes
 from typing import Any, Protocol, cast
 
 from adapters import registry
-from adapters.base import ByteStream, Clock, LineSettings, Parity, SerialStream, Tap
+from adapters.base import Clock
 from adapters.clock import WallClock
 from adapters.errors import BenchError, LabError, NotPermitted
 from adapters.protocols.dlms.spoiling import wrong_secret
-from adapters.registry import AdapterContext, OpenedLink, Secret
-from adapters.transports.serial import SerialTransport
-from adapters.transports.tcp import TcpTransport
+from adapters.registry import AdapterContext, Secret
 from harness import actions, secrets
 from harness.config.bench_check import load_sound_bench
 from harness.config.bench_file import BenchFile
-from harness.evidence.wirelog import Decode, WireLog
+from harness.evidence.wirelog import WireLog
+from harness.links import Links
 from harness.scrub import Scrubber
 
 PROVIDERS = "meterbench.providers"
 IDENTITY_VALID_S = 60.0  # how long a serial number read back counts as "just read"
-CONNECT_TIMEOUT_S = 10.0
-DLMS_PORT, SCPI_PORT = 4059, 5025
-"""The ports captures show, whatever port a virtual device had: dissectors go by them."""
 
 
 class ProvidedBench(Protocol):
@@ -107,7 +102,6 @@ class LiveBench:
     virtual: bool
     modelled: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
-    busy_slots: dict[str, set[int]] = field(default_factory=dict)  # link -> transcripts in use
     _provided: ProvidedBench | None = None
     _verified_s: dict[str, float] = field(default_factory=dict)
 
@@ -249,16 +243,25 @@ def _assembled(
             raise BenchError(
                 f"{origin}: {name} has role {entry.role}, adapter {entry.adapter} serves {made.role}"
             )
-        links = {link: options.options() for link, options in entry.all_links.items()}
-        decoder = getattr(made, "transcript", None)
+        options = {link: each.options() for link, each in entry.all_links.items()}
+        links = Links(
+            device=name,
+            options=options,
+            clock=clock,
+            logs=live.wire_logs,
+            decoder=getattr(made, "transcript", None),
+            run_dir=run_dir,
+            scrubber=scrubber,
+        )
         live.devices[name] = made(
             AdapterContext(
                 name=name,
                 clock=clock,
                 profile=_profile(entry.profile, origin),
-                links=links,
+                links=options,
                 secrets=fetched,
-                open_link=partial(_open_link, live, name, links, decoder, run_dir, scrubber),
+                open_link=links.open_stream,
+                open_http=links.open_http,
                 permit=partial(live.permit, name),
                 random_octets=_randomness(name, seed if provided is not None else None),
             )
@@ -286,106 +289,3 @@ def _secrets(device: str, references: Mapping[str, str], provided: ProvidedBench
             if name.startswith(prefix):
                 found[name.removeprefix(prefix)] = secrets.from_text(name, text)
     return found
-
-
-def _open_link(
-    live: LiveBench,
-    device: str,
-    links: Mapping[str, Mapping[str, str]],
-    decoder: Callable[[Mapping[str, str]], Decode] | None,
-    run_dir: Path | None,
-    scrubber: Scrubber,
-    link: str,
-) -> OpenedLink:
-    options = links[link]
-    tap = _tap(live, device, link, options, decoder, run_dir, scrubber)
-    stream: ByteStream
-    serial: SerialStream | None = None
-    match options["transport"]:
-        case "serial":
-            serial = SerialTransport.open(
-                port=options["port"], settings=line_settings(options), clock=live.clock, tap=tap
-            )
-            stream = serial
-        case "tcp":
-            stream = TcpTransport.open(
-                host=options["host"],
-                port=int(options["port"]),
-                clock=live.clock,
-                tap=tap,
-                timeout_s=float(options.get("connect_timeout_s", CONNECT_TIMEOUT_S)),
-            )
-        case other:
-            raise BenchError(f"{device}.{link}: no stream transport {other!r}; there are serial and tcp")
-    return OpenedLink(stream=stream, serial=serial, tap=tap, options=options)
-
-
-class _LinkTap:
-    """One connection's tap: its slot's transcript, given back when the connection closes.
-
-    Parallel connections over one link (sockets of an IP port) each write a transcript of their own;
-    connections one after the other share one.
-    """
-
-    def __init__(self, log: WireLog, busy: set[int], slot: int) -> None:
-        self._log, self._busy, self._slot = log, busy, slot
-        self.sent, self.received = log.sent, log.received
-
-    def note(self, text: str) -> None:
-        """Record an event of the link; ``closed`` frees the slot."""
-        self._log.note(text)
-        if text == "closed":
-            self._busy.discard(self._slot)
-
-
-class _NoTap:
-    """Where there is no run folder, nothing is recorded."""
-
-    def sent(self, data: bytes) -> None:
-        """Ignore."""
-
-    def received(self, data: bytes) -> None:
-        """Ignore."""
-
-    def note(self, text: str) -> None:
-        """Ignore."""
-
-
-def _tap(
-    live: LiveBench,
-    device: str,
-    link: str,
-    options: Mapping[str, str],
-    decoder: Callable[[Mapping[str, str]], Decode] | None,
-    run_dir: Path | None,
-    scrubber: Scrubber,
-) -> Tap:
-    if run_dir is None:
-        return _NoTap()
-    busy = live.busy_slots.setdefault(f"{device}-{link}", set())
-    slot = next(number for number in count(1) if number not in busy)
-    busy.add(slot)
-    name = f"{device}-{link}" + (f"-{slot}" if slot > 1 else "")
-    log = live.wire_logs.get(name)
-    if log is None:
-        is_tcp = options.get("transport") == "tcp"
-        log = live.wire_logs[name] = WireLog(
-            run_dir / "wire" / f"{name}.log",
-            clock=live.clock,
-            decode=decoder(options) if decoder is not None else None,
-            scrub=scrubber.octets,
-            scrub_text=scrubber.text,
-            pcap=run_dir / "wire" / f"{name}.pcap" if is_tcp else None,
-            tcp_port=DLMS_PORT if options.get("framing") == "wrapper" else SCPI_PORT,
-        )
-    return _LinkTap(log, busy, slot)
-
-
-def line_settings(options: Mapping[str, str]) -> LineSettings:
-    """Return the line settings of a link's options (baud, data_bits, parity, stop_bits)."""
-    return LineSettings(
-        baud=int(options.get("baud", 9600)),
-        data_bits=int(options.get("data_bits", 8)),
-        parity=cast(Parity, options.get("parity", "N")),
-        stop_bits=int(options.get("stop_bits", 1)),
-    )

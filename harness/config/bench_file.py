@@ -141,7 +141,10 @@ class HttpLink(LinkBase):
     url: str = Field(
         pattern=r"^https?://[^\s/]+", description="base address, e.g. https://head-end.example/api"
     )
-    verify_tls: bool | None = None
+    verify_tls: bool | None = Field(default=None, description="check the server's certificate (true)")
+    ca_file: str | None = Field(
+        default=None, min_length=1, description="authorities to trust instead of the system's, PEM"
+    )
 
 
 Link = Annotated[

@@ -45,8 +45,9 @@ class TcpLine(Line):
 class TcpServer:
     """One model on one listening socket; every connection is a line of its own.
 
-    Faults: ``refusing`` (nobody listens), ``blackhole`` (attempts to connect are never answered; lockstep
-    only), ``line.stalled`` (half-open), ``line.close()`` (hang-up), ``TcpLine.reset()`` (RST).
+    Faults: ``refusing`` (nobody listens), ``down`` (nor is anybody left on the connections there are),
+    ``blackhole`` (attempts to connect are never answered; lockstep only), ``line.stalled`` (half-open),
+    ``line.close()`` (hang-up), ``TcpLine.reset()`` (RST).
     """
 
     kind = "tcp"
@@ -87,6 +88,19 @@ class TcpServer:
         else:
             self._socket = self._listen(self._port)
         self._rig.attach(self)
+
+    @property
+    def down(self) -> bool:
+        """Return whether the program behind the port is gone."""
+        return self.refusing
+
+    @down.setter
+    def down(self, value: bool) -> None:
+        """Hang up every connection and refuse new ones; or listen again."""
+        self.refusing = value
+        if value:
+            for line in self.lines:
+                line.close()
 
     def admit(self, wire: Wire) -> Line:
         """Accept the connection whose far end is ``wire``; the kernel's order does not matter."""
