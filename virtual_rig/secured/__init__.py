@@ -1,0 +1,1 @@
+"""Secured endpoints, the radio to them, and who issues what they trust."""
