@@ -1,26 +1,74 @@
-"""Find and read a profile: one that ships with the product, by name, or a lab's own file, by path."""
+"""Find and read a profile: one that ships with the product, by name, or a lab's own file, by path.
+
+A profile says by its ``protocol`` what kind it is. Whoever needs one kind asks for it by its model.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar, get_args
 
-from adapters.errors import ConfigError
+from pydantic import BaseModel
+
+from adapters.errors import ConfigError, ConfigErrors
+from adapters.profiles.ansi import AnsiProfile
+from adapters.profiles.ansi_check import mistakes_in
 from adapters.profiles.model import Profile
-from adapters.yaml_file import load_model
+from adapters.yaml_file import YamlFile, read, validate
+from adapters.yaml_messages import shown, suggest
 
 _SHIPPED = Path(__file__).parent
+MODELS: dict[str, type[BaseModel]] = {"dlms": Profile, "c1219": AnsiProfile}
+"""The kinds of profiles, by protocol; one that does not say is of the first."""
+_DEFAULT = "dlms"
+AnyProfile = Profile | AnsiProfile
+ProfileModel = TypeVar("ProfileModel", bound=BaseModel)
 
 
-def shipped_profiles() -> tuple[str, ...]:
-    """Return the names of the profiles that ship with the product."""
-    return tuple(sorted(path.stem for path in _SHIPPED.glob("*.yaml")))
+def shipped_profiles(protocol: str = "") -> tuple[str, ...]:
+    """Return the names of the profiles that ship with the product, or of those of one protocol."""
+    found = sorted(_SHIPPED.glob("*.yaml"))
+    return tuple(path.stem for path in found if not protocol or _protocol(read(path)) == protocol)
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
-    """Return the profile called ``name_or_path``, or the one in that file.
+    """Return the DLMS profile called ``name_or_path``, or the one in that file.
 
     Raises ConfigError (ConfigErrors for several mistakes) with file, line and column.
     """
+    return load_profile_as(name_or_path, Profile)
+
+
+def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> ProfileModel:
+    """Return the profile called ``name_or_path``, or the one in that file, as a ``model``.
+
+    Raises ConfigError (ConfigErrors for several mistakes) with file, line and column; also where it is a
+    profile of another kind of meter.
+    """
+    file = read(_path_of(name_or_path))
+    wanted = get_args(model.model_fields["protocol"].annotation)[0]
+    protocol = _protocol(file)
+    if protocol != wanted and protocol in MODELS:
+        raise file.error(
+            ("protocol",),
+            f"this is a profile of protocol {protocol}, and one of protocol {wanted} is needed here",
+            suggest("", shipped_profiles(wanted)),
+        )
+    return _validated(file, model)
+
+
+def load_any_profile(name_or_path: str | Path) -> AnyProfile:
+    """Return a profile of whatever kind it says it is. Raises ConfigError."""
+    file = read(_path_of(name_or_path))
+    protocol = _protocol(file)
+    if protocol not in MODELS:
+        raise file.error(("protocol",), f"unknown protocol `{shown(protocol)}`", suggest(protocol, MODELS))
+    profile = _validated(file, MODELS[protocol])
+    assert isinstance(profile, AnyProfile)
+    return profile
+
+
+def _path_of(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.suffix not in {".yaml", ".yml"}:
         path = _SHIPPED / f"{name_or_path}.yaml"
@@ -29,4 +77,20 @@ def load_profile(name_or_path: str | Path) -> Profile:
                 f"no profile is called {str(name_or_path)!r}",
                 hint=f"shipped profiles: {', '.join(shipped_profiles())}; a file name ends in .yaml",
             )
-    return load_model(path, Profile)
+    return path
+
+
+def _protocol(file: YamlFile) -> str:
+    written = file.data.get("protocol", _DEFAULT) if isinstance(file.data, dict) else _DEFAULT
+    return written if isinstance(written, str) else ""
+
+
+def _validated(file: YamlFile, model: type[ProfileModel]) -> ProfileModel:
+    profile = validate(file, model)
+    if isinstance(profile, AnsiProfile):
+        mistakes = [
+            file.error(each.path, each.message, each.hint, key=each.key) for each in mistakes_in(profile)
+        ]
+        if mistakes:
+            raise ConfigErrors(sorted(mistakes, key=lambda error: (error.line, error.column)))
+    return profile

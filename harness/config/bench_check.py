@@ -6,14 +6,15 @@ a key nobody has given yet for a client no plan may use.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 
 from adapters import registry, yaml_file
 from adapters.errors import BenchError, ConfigError, ConfigErrors
-from adapters.profiles.loader import load_profile, shipped_profiles
+from adapters.profiles.ansi import AnsiProfile
+from adapters.profiles.loader import AnyProfile, load_any_profile, shipped_profiles
 from adapters.profiles.model import Profile
 from adapters.yaml_messages import shown, suggest
 from harness import secrets
@@ -23,6 +24,8 @@ from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLin
 _SECRET_KINDS = ("password", "authentication_key", "encryption_key")
 _NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
+_PROFILE_OF = {"dlms": "dlms", "c1218": "c1219"}  # adapter: protocol of the profile it needs
+_PASSWORD_OCTETS = 20  # of the C12.18 security service
 
 Path_ = tuple[str | int, ...]
 
@@ -168,11 +171,12 @@ class _Checker:
                 f"expected `role: {serves}`",
             )
 
-    def _profile(self, path: Path_, device: DeviceEntry) -> Profile | None:
-        here = (*path, "profile")
+    def _profile(self, path: Path_, device: DeviceEntry) -> AnyProfile | None:
+        here, needed = (*path, "profile"), _PROFILE_OF.get(device.adapter, "")
         if not device.profile:
-            if device.adapter == "dlms" and not self._wrote(path, "profile"):
-                self._error(path, "adapter `dlms` needs a profile", suggest("", shipped_profiles()), key=True)
+            if needed and not self._wrote(path, "profile"):
+                known = shipped_profiles(needed)
+                self._error(path, f"adapter `{device.adapter}` needs a profile", suggest("", known), key=True)
             return None
         if device.profile.endswith((".yaml", ".yml")):
             named = Path(self._file.path).parent / device.profile
@@ -183,14 +187,23 @@ class _Checker:
             self._error(
                 here,
                 f"unknown profile `{shown(device.profile)}`",
-                suggest(device.profile, shipped_profiles()),
+                suggest(device.profile, shipped_profiles(needed)),
             )
             return None
         try:
-            return load_profile(source)
+            profile = load_any_profile(source)
         except ConfigError as error:
             self._error(here, f"profile {shown(device.profile)}: {str(error).splitlines()[0]}")
             return None
+        if needed and profile.protocol != needed:
+            self._error(
+                here,
+                f"profile {shown(device.profile)} is of protocol {profile.protocol}; "
+                f"adapter `{device.adapter}` needs one of protocol {needed}",
+                suggest("", shipped_profiles(needed)),
+            )
+            return None
+        return profile
 
     def _link(self, path: Path_, device: str, link: object) -> None:
         if isinstance(link, SerialLink):
@@ -210,30 +223,34 @@ class _Checker:
             if inner.count(":") == 1:
                 self._error((*path, "host"), "the host holds a port", "write `host:` and `port:` apart")
 
-    def _secrets(self, path: Path_, device: DeviceEntry, profile: Profile | None) -> None:
+    def _secrets(self, path: Path_, device: DeviceEntry, profile: AnyProfile | None) -> None:
         for name, reference in device.secrets.items():
             here = (*path, "secrets", name)
-            client, dot, kind = name.rpartition(".")
             if profile is not None:
-                if dot and client not in profile.clients:
-                    self._error(
-                        here,
-                        f"the profile has no client `{shown(client)}`",
-                        suggest(client, profile.clients, "one of"),
-                        key=True,
-                    )
-                if kind not in _SECRET_KINDS:
-                    self._error(
-                        here,
-                        f"unknown kind of secret `{shown(kind)}`",
-                        suggest(kind, _SECRET_KINDS, "one of"),
-                        key=True,
-                    )
+                self._secret_name(here, name, profile)
             self._one_secret(here, name, reference, profile)
         if profile is not None and self._bench.provider == "local":
-            self._missing_secrets(path, device, profile)
+            for lacking, whose in _lacking_secrets(device, profile):
+                self._warn((*path, "secrets"), f"{whose} lacks {lacking}", "cases that use it cannot run")
 
-    def _one_secret(self, path: Path_, name: str, reference: str, profile: Profile | None) -> None:
+    def _secret_name(self, path: Path_, name: str, profile: AnyProfile) -> None:
+        owner, dot, kind = name.rpartition(".")
+        what = "client" if isinstance(profile, Profile) else "level"
+        owners = profile.clients if isinstance(profile, Profile) else profile.levels
+        kinds = _SECRET_KINDS if isinstance(profile, Profile) else _SECRET_KINDS[:1]
+        if dot and owner not in owners:
+            self._error(
+                path,
+                f"the profile has no {what} `{shown(owner)}`",
+                suggest(owner, owners, "one of"),
+                key=True,
+            )
+        if kind not in kinds:
+            self._error(
+                path, f"unknown kind of secret `{shown(kind)}`", suggest(kind, kinds, "one of"), key=True
+            )
+
+    def _one_secret(self, path: Path_, name: str, reference: str, profile: AnyProfile | None) -> None:
         if not reference:
             return  # a mistake that has been reported
         if reference.startswith("keyring:"):
@@ -243,26 +260,39 @@ class _Checker:
         except BenchError as error:
             self._error(path, str(error))
             return
-        octets = _KEY_OCTETS[profile.security.suite] if profile is not None else 0
-        if octets and name.endswith("_key") and len(secret) != octets:
+        suite = profile.security.suite if isinstance(profile, Profile) else None
+        if suite is not None and name.endswith("_key") and len(secret) != _KEY_OCTETS[suite]:
             self._error(
                 path,
                 f"secret {name}: the key has {len(secret)} octets",
-                f"security suite {profile.security.suite if profile else 0} takes {octets} octets",
+                f"security suite {suite} takes {_KEY_OCTETS[suite]} octets",
             )
         elif not len(secret):
             self._error(path, f"secret {name}: the value is empty")
+        elif isinstance(profile, AnsiProfile) and len(secret) > _PASSWORD_OCTETS:
+            self._error(
+                path,
+                f"secret {name}: the password has {len(secret)} octets",
+                f"C12.18 takes at most {_PASSWORD_OCTETS}",
+            )
 
-    def _missing_secrets(self, path: Path_, device: DeviceEntry, profile: Profile) -> None:
-        for client, entry in profile.clients.items():
-            lacking = [
-                f"{client}.{kind}"
-                for kind in _NEEDED.get(entry.mechanism, ())
-                if f"{client}.{kind}" not in device.secrets and kind not in device.secrets
+
+def _lacking_secrets(device: DeviceEntry, profile: AnyProfile) -> Iterator[tuple[str, str]]:
+    """Yield what the bench does not give, and whose it is."""
+    if isinstance(profile, Profile):
+        needed = {
+            f"client {client} ({entry.mechanism})": [
+                f"{client}.{kind}" for kind in _NEEDED.get(entry.mechanism, ())
             ]
-            if lacking:
-                self._warn(
-                    (*path, "secrets"),
-                    f"client {client} ({entry.mechanism}) lacks {', '.join(lacking)}",
-                    "cases that use it cannot run",
-                )
+            for client, entry in profile.clients.items()
+        }
+    else:
+        needed = {f"level {level}": [f"{level}.password"] for level in profile.levels}
+    for whose, names in needed.items():
+        lacking = [
+            name
+            for name in names
+            if name not in device.secrets and name.rpartition(".")[2] not in device.secrets
+        ]
+        if lacking:
+            yield ", ".join(lacking), whose
