@@ -41,13 +41,15 @@ class Links:
         decoder: Decoder | None,
         run_dir: Path | None,
         scrubber: Scrubber,
+        lend_terminal: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
         self._device, self._options, self._clock = device, options, clock
         self._logs, self._decoder, self._run_dir, self._scrubber = logs, decoder, run_dir, scrubber
+        self._lend_terminal = lend_terminal
         self._busy: dict[str, set[int]] = {}  # link -> transcripts in use
 
     def open_stream(self, link: str) -> OpenedLink:
-        """Open a serial or TCP link. Raises ConnectError, or BenchError for a link of another kind."""
+        """Open a serial line, TCP or a terminal. Raises ConnectError, BenchError for a link of another kind."""
         options = self._options[link]
         stream: ByteStream
         serial: SerialStream | None = None
@@ -67,11 +69,22 @@ class Links:
                     tap=tap,
                     timeout_s=float(options.get("connect_timeout_s", CONNECT_TIMEOUT_S)),
                 )
+            case "terminal":
+                stream = self._terminal(link)
             case other:
                 raise BenchError(
-                    f"{self._device}.{link}: no stream transport {other!r}; there are serial and tcp"
+                    f"{self._device}.{link}: no stream transport {other!r}; there are serial, tcp and terminal"
                 )
         return OpenedLink(stream=stream, serial=serial, tap=tap, options=options)
+
+    def _terminal(self, link: str) -> ByteStream:
+        """Open a terminal; where it is the run's own, nothing else writes on it until it is closed."""
+        from adapters.transports.terminal import TerminalTransport  # most benches ask nobody
+
+        device = self._options[link].get("device", "")
+        return TerminalTransport.open(
+            device=device, clock=self._clock, tap=self._tap(link), lend=self._lend_terminal
+        )
 
     def open_http(self, link: str) -> HttpChannel:
         """Return a client of the server behind a link; it connects when it is first asked for something.
@@ -90,6 +103,7 @@ class Links:
             timeout_s=float(options.get("timeout_s", HTTP_TIMEOUT_S)),
             verify_tls=options.get("verify_tls", "true") == "true",
             ca_file=options.get("ca_file", ""),
+            server_name=options.get("server_name", ""),
         )
 
     def _tap(self, link: str) -> Tap:
@@ -113,6 +127,7 @@ class Links:
             decode=self._decoder(options) if self._decoder is not None else None,
             scrub=self._scrubber.octets,
             scrub_text=self._scrubber.text,
+            text=transport == "terminal",
             pcap=folder / f"{name}.pcap" if transport in ("tcp", "http") else None,
             tcp_port=HTTP_PORT if transport == "http" else port,
         )

@@ -73,13 +73,15 @@ class HttpClient:
         timeout_s: float = DEFAULT_TIMEOUT_S,
         verify_tls: bool = True,
         ca_file: str = "",
+        server_name: str = "",
     ) -> HttpClient:
         """Return a client of the server at ``url``; nothing is connected before the first request.
 
         ``timeout_s`` bounds the wait for a whole answer. ``ca_file`` names authorities to trust instead of
-        the system's. Raises BenchError for an address that is none, or one with a password in it.
+        the system's. ``server_name`` is for the Host header and TLS, where the server is not reached by its
+        name. Raises BenchError for an address that is none, or one with a password in it.
         """
-        base = BaseAddress.of(url)
+        base = BaseAddress.of(url, server_name=server_name)
         tls = client_context(verify=verify_tls, ca_file=ca_file) if base.scheme == "https" else None
         return cls(base=base, clock=clock, tap=NoTap() if tap is None else tap, timeout_s=timeout_s, tls=tls)
 
@@ -166,6 +168,8 @@ class HttpClient:
             body = connection.take_body(response)
             connection.finish(response)
         except BaseException as error:  # noqa: BLE001 - raised again, in our words where it is a library's
+            if isinstance(error, (NotAsked, TooMuch)):
+                self._tap.note(f"{error}; the connection is given up")
             self.close()
             self._fail(error, octets, label, allowed_s)
         if not connection.is_idle():
@@ -196,7 +200,6 @@ class HttpClient:
             case httpcore.RemoteProtocolError():
                 raise self._not_http(f"{what}: the answer is not HTTP ({error})", evidence) from error
             case NotAsked() | TooMuch():
-                self._tap.note(str(error))
                 raise self._not_http(f"{what}: {error}", evidence) from None
             case LinkLost():
                 raise LinkLost(f"{what}: {error}", received=evidence) from error
@@ -217,10 +220,11 @@ class HttpClient:
         if connection is None or not connection.has_expired():
             return connection
         unasked = connection.octets.unasked
+        text = f"{len(unasked or b'')} octets nobody asked for came before {label}, which was not sent"
+        if unasked:
+            self._tap.note(f"{text}; the connection is given up")
         self.close()
         if unasked:
-            text = f"{len(unasked)} octets nobody asked for came before {label}, which was not sent"
-            self._tap.note(text)
             raise self._not_http(f"{self.name}: {text}", unasked)
         return None
 
@@ -238,7 +242,7 @@ class HttpClient:
             stream = TlsStream.over(
                 stream,
                 context=self._tls,
-                server_name=base.host,
+                server_name=base.server_name.partition(":")[0] or base.host,
                 clock=self._clock,
                 tap=self._tap,
                 timeout_s=timeout_s,

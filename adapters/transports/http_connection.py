@@ -38,6 +38,7 @@ class HttpConnection(httpcore.HTTP11Connection):
 
     def take_body(self, response: httpcore.Response) -> bytes:
         """Return the whole body. Raises TooMuch, and whatever the stream raises."""
+        self.octets.in_head = False
         body, pieces = bytearray(), 0
         for name, value in response.headers:
             if name.lower() == b"content-length" and value.isdigit() and int(value[:20]) > MAX_BODY_BYTES:
@@ -69,6 +70,7 @@ class Octets(httpcore.NetworkStream):
 
     evidence: bytearray
     count: int  # of octets of the answer so far
+    in_head: bool  # its status and headers are not whole yet
     ended: bool  # the server closed its side
     write_failure: WriteError | None
     unasked: bytes | None  # what an idle connection said: octets, or b"" for good-bye
@@ -80,11 +82,13 @@ class Octets(httpcore.NetworkStream):
     def begin(self, deadline_s: float) -> None:
         """Take note that a request begins; its answer has to be whole at ``deadline_s``."""
         self._deadline_s = deadline_s
-        self.evidence, self.count, self.ended = bytearray(), 0, False
+        self.evidence, self.count, self.in_head, self.ended = bytearray(), 0, True, False
         self.write_failure = self.unasked = None
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return octets of the answer, ``b""`` at its regular end. Raises our errors."""
+        if self.in_head and self.count > MAX_HEADER_BYTES:  # informational answers without end, above all
+            raise TooMuch(f"no answer begins within {MAX_HEADER_BYTES} octets")
         try:
             data = self._stream.read(max_bytes, self._left_s(timeout))
         except LinkLost as error:
@@ -95,7 +99,7 @@ class Octets(httpcore.NetworkStream):
         self.count += len(data)
         if len(self.evidence) < EVIDENCE_BYTES:
             self.evidence += data[: EVIDENCE_BYTES - len(self.evidence)]
-            if not self.evidence.startswith(b"HTTP/"[: len(self.evidence)]):
+            if not self.evidence.startswith(b"HTTP/1."[: len(self.evidence)]):
                 raise httpcore.RemoteProtocolError(f"it begins with {bytes(self.evidence[:24])!r}")
         if self.count > MAX_BODY_BYTES + MAX_HEADER_BYTES:
             raise TooMuch(f"the answer has more than {MAX_BODY_BYTES} octets")

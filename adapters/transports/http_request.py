@@ -15,6 +15,8 @@ from adapters.errors import BenchError, LocalProtocolError
 Query = Mapping[str, str | int | bool | Sequence[str]]
 
 _METHOD = re.compile(r"[A-Z]{1,20}")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?")
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 _NOT_FOR_CALLERS = frozenset({"host", "content-length", "transfer-encoding"})  # they frame the message
 
@@ -27,10 +29,14 @@ class BaseAddress:
     host: str
     port: int
     prefix: str
+    server_name: str = ""
 
     @classmethod
-    def of(cls, url: str) -> BaseAddress:
-        """Return ``url``, taken apart. Raises BenchError for what is none, or has a password in it."""
+    def of(cls, url: str, *, server_name: str = "") -> BaseAddress:
+        """Return ``url``, taken apart; ``server_name`` is what the server is called, if not by its address.
+
+        Raises BenchError for what is no address, or has a password in it.
+        """
         try:
             parts = urlsplit(url)
             port, name = parts.port, parts.hostname or ""
@@ -45,11 +51,23 @@ class BaseAddress:
             )
         default = 443 if parts.scheme == "https" else 80
         prefix = quote(parts.path.rstrip("/"), safe=_PATH_SAFE)
-        return cls(scheme=parts.scheme, host=host, port=default if port is None else port, prefix=prefix)
+        return cls(
+            scheme=parts.scheme,
+            host=host,
+            port=default if port is None else port,
+            prefix=prefix,
+            server_name=server_name,
+        )
 
     @property
     def authority(self) -> str:
         """Return what the Host header says."""
+        if self.server_name:
+            return self.server_name
+        return self._host_and_port
+
+    @property
+    def _host_and_port(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == (443 if self.scheme == "https" else 80) else f"{host}:{self.port}"
 
@@ -59,7 +77,7 @@ class BaseAddress:
         return httpcore.Origin(self.scheme.encode(), self.host.encode("ascii"), self.port)
 
     def __str__(self) -> str:
-        return f"{self.scheme}://{self.authority}{self.prefix}"
+        return f"{self.scheme}://{self._host_and_port}{self.prefix}"
 
 
 def compose(
@@ -79,6 +97,9 @@ def compose(
     given = {name.lower() for name in headers}
     if given & _NOT_FOR_CALLERS:
         raise LocalProtocolError(f"{what}: {', '.join(sorted(given & _NOT_FOR_CALLERS))} is ours to say")
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise LocalProtocolError(f"{what}: header {name!r} cannot be written", clause="RFC 9110 5.5")
     body = _json_body(json, what)
     lines = [
         ("Host", base.authority),
@@ -94,10 +115,7 @@ def compose(
         lines.append(("Authorization", authorization))
     lines = [(name, value) for name, value in lines if name.lower() not in given]
     url = httpcore.URL(scheme=base.scheme, host=base.host, port=base.port, target=_target(base, path, query))
-    try:
-        return httpcore.Request(method, url, headers=[*lines, *headers.items()], content=body)
-    except UnicodeEncodeError:
-        raise LocalProtocolError(f"{what}: a header is not ASCII", clause="RFC 9110 5.5") from None
+    return httpcore.Request(method, url, headers=[*lines, *headers.items()], content=body)
 
 
 def _target(base: BaseAddress, path: str, query: Query | None) -> str:

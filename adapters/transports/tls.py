@@ -131,12 +131,12 @@ class TlsStream:
             self._say_what_is_wrong()
             text = f"{self.name}: the server's certificate is not accepted ({error.verify_message})"
             raise ConnectError(text) from error
+        except (LinkLost, WriteError, ssl.SSLEOFError) as error:
+            raise ConnectError(f"{self.name}: the server hung up instead of TLS") from error
         except ssl.SSLError as error:
             raise ConnectError(f"{self.name}: no TLS ({_reason(error)})") from error
         except ReadTimeout as error:
             raise ConnectTimeout(f"{self.name}: no TLS within {timeout_s:g} s") from error
-        except (LinkLost, WriteError) as error:
-            raise ConnectError(f"{self.name}: the server hung up instead of TLS") from error
         certificate = self._tls.getpeercert(binary_form=True) or b""
         cipher = self._tls.cipher()
         self._tap.note(

@@ -145,6 +145,9 @@ class HttpLink(LinkBase):
     ca_file: str | None = Field(
         default=None, min_length=1, description="authorities to trust instead of the system's, PEM"
     )
+    server_name: Host | None = Field(
+        default=None, description="what the server is called, where `url` reaches it by another name"
+    )
 
 
 Link = Annotated[

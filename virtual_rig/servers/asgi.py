@@ -11,6 +11,7 @@ FastAPI is imported only here and only when an application is made: it takes lon
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,10 +61,28 @@ class HttpResponse:
 
 
 def new_app(title: str, *, version: str = "1", description: str = "") -> FastAPI:
-    """Return a FastAPI application whose ``/openapi.json`` works; its pages, which need the net, are off."""
-    from fastapi import FastAPI
+    """Return a FastAPI application whose ``/openapi.json`` works; its pages, which need the net, are off.
 
-    return FastAPI(title=title, version=version, description=description, docs_url=None, redoc_url=None)
+    What is wrong with a request is answered (422) without repeating the request: FastAPI's own answer cannot
+    repeat octets that are no text, and would repeat secrets.
+    """
+    from fastapi import FastAPI, Request, Response
+    from fastapi.exceptions import RequestValidationError
+
+    async def not_valid(_: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        said = [{key: problem[key] for key in ("type", "loc", "msg")} for problem in error.errors()]
+        body = json.dumps({"detail": said})  # ASCII, whatever a key of the request was made of
+        return Response(body, status_code=422, media_type="application/json")
+
+    return FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={RequestValidationError: not_valid},
+    )
 
 
 def respond(app: AsgiApp, request: HttpRequest) -> HttpResponse:
