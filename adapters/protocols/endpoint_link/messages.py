@@ -8,6 +8,9 @@
      05   open session      material, or nothing             8F   refused     reason
      06   close session     -
      07   set level         level
+     08   identify          -                                88   identity    see ``IdentityAnswer``
+
+Identify is for the radio itself, whose address is 0; everything else is for an endpoint.
 
 A frame of a known type whose payload is something else raises RemoteProtocolError: its checksum held, so
 whoever sent it sent it so.
@@ -26,8 +29,8 @@ from adapters.protocols.endpoint_link.words import Command, Level, Reason, Secur
 
 MAX_PAYLOAD_OCTETS: Final = 255
 MAX_TEXT_OCTETS: Final = 200
-UNREADABLE: Final = 0xFFFF_FFFF
-"""A counter that the endpoint does not tell; -1 in the dataclass."""
+RADIO: Final = 0
+"""The address of the radio itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +118,17 @@ class SetLevelRequest:
         return bytes((self.level,))
 
 
+@dataclass(frozen=True, kw_only=True)
+class IdentifyRequest:
+    """Asks the radio, not an endpoint, what it is."""
+
+    TYPE: ClassVar[int] = 0x08
+
+    def encode(self) -> bytes:
+        """Return the payload."""
+        return b""
+
+
 Request: TypeAlias = (
     StatusRequest
     | ReadRequest
@@ -123,6 +137,7 @@ Request: TypeAlias = (
     | OpenSessionRequest
     | CloseSessionRequest
     | SetLevelRequest
+    | IdentifyRequest
 )
 
 
@@ -216,7 +231,24 @@ class RefusedAnswer:
         return bytes((self.reason,))
 
 
-Answer: TypeAlias = StatusAnswer | DataAnswer | SealedDataAnswer | DoneAnswer | RefusedAnswer
+@dataclass(frozen=True, kw_only=True)
+class IdentityAnswer:
+    """What a radio says of itself: model, serial number and firmware, separated by commas, ASCII."""
+
+    TYPE: ClassVar[int] = 0x88
+    model: str
+    serial: str
+    firmware: str = ""
+
+    def encode(self) -> bytes:
+        """Return the payload. Raises LocalProtocolError for a comma inside."""
+        fields = (self.model, self.serial, self.firmware)
+        if any("," in field for field in fields):
+            raise LocalProtocolError(f"a comma in {fields}")
+        return _text(",".join(fields))
+
+
+Answer: TypeAlias = StatusAnswer | DataAnswer | SealedDataAnswer | DoneAnswer | RefusedAnswer | IdentityAnswer
 
 
 def decode_request(kind: int, payload: bytes) -> Request:
@@ -315,6 +347,13 @@ def _refused_answer(payload: bytes) -> Answer:
     return RefusedAnswer(reason=Reason.from_octet(payload[0]))
 
 
+def _identity_answer(payload: bytes) -> Answer:
+    fields = _ascii(payload).split(",")
+    if len(fields) != 3:
+        raise _wrong("three fields", payload, keep=True)
+    return IdentityAnswer(model=fields[0], serial=fields[1], firmware=fields[2])
+
+
 _REQUESTS: Final[dict[int, Callable[[bytes], Request]]] = {
     StatusRequest.TYPE: _empty(StatusRequest),
     ReadRequest.TYPE: _empty(ReadRequest),
@@ -323,6 +362,7 @@ _REQUESTS: Final[dict[int, Callable[[bytes], Request]]] = {
     OpenSessionRequest.TYPE: _open_request,
     CloseSessionRequest.TYPE: _empty(CloseSessionRequest),
     SetLevelRequest.TYPE: _set_level_request,
+    IdentifyRequest.TYPE: _empty(IdentifyRequest),
 }
 _ANSWERS: Final[dict[int, Callable[[bytes], Answer]]] = {
     StatusAnswer.TYPE: _status_answer,
@@ -330,6 +370,7 @@ _ANSWERS: Final[dict[int, Callable[[bytes], Answer]]] = {
     SealedDataAnswer.TYPE: _sealed_answer,
     DoneAnswer.TYPE: _done_answer,
     RefusedAnswer.TYPE: _refused_answer,
+    IdentityAnswer.TYPE: _identity_answer,
 }
 
 EXPECTED: Final[dict[type, tuple[type, ...]]] = {
@@ -340,6 +381,7 @@ EXPECTED: Final[dict[type, tuple[type, ...]]] = {
     OpenSessionRequest: (DoneAnswer, RefusedAnswer),
     CloseSessionRequest: (DoneAnswer, RefusedAnswer),
     SetLevelRequest: (StatusAnswer, RefusedAnswer),
+    IdentifyRequest: (IdentityAnswer,),
 }
 """What may answer a request."""
 
