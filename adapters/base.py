@@ -36,7 +36,7 @@ class Wire:
     ``near`` and ``far`` are addresses as text: a tty path, ``virt://name`` or ``host:port``.
     """
 
-    kind: Literal["serial", "tcp", "udp"]
+    kind: Literal["serial", "tcp", "udp", "terminal"]
     near: str
     far: str
     fileno: Callable[[], int] = field(repr=False, compare=False)

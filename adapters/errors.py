@@ -13,6 +13,7 @@
     │   ├── FrameDamaged              a checksum says the wire garbled a frame
     │   └── RemoteProtocolError       the peer sent something its protocol forbids
     ├── NotPermitted                  the bench does not allow what was asked, or the capability is absent
+    ├── NotSeen                       whoever looked did not find what is asked: evidence is missing
     └── Refused                       the device said no, in the words of its protocol, or ignored a
                                       request on a link that demonstrably lives (reason "silence")
 
@@ -130,6 +131,13 @@ class RemoteProtocolError(ProtocolError):
 
 class NotPermitted(LabError):
     """The bench file does not allow this, or the device or profile lacks the capability; nothing was sent."""
+
+
+class NotSeen(LabError):
+    """What is asked for is not to be seen where somebody looked for it: nobody can say, so nobody is blamed.
+
+    Never a refusal: a negative test must not pass because a screen shows less than another one.
+    """
 
 
 class Refused(LabError):

@@ -113,6 +113,8 @@ class AdapterContext:
     open_datagrams: Callable[[str], Datagrams] | None = None
     open_http: Callable[[str], HttpChannel] | None = None
     permit: Callable[[str], None] = _nothing_is_permitted
+    secret_references: Mapping[str, str] = field(default_factory=dict)  # where it keeps each
+    where: Callable[[], str] = str  # which case and step this is, a line each; for whoever is asked
     random_octets: Callable[[int], bytes] = token_bytes  # seeded on a virtual bench, so that runs repeat
 
 
@@ -124,6 +126,15 @@ class Adapter(Protocol):
 
     def __call__(self, context: AdapterContext) -> object:
         """Make the device; no link is opened before it is needed."""
+        ...
+
+
+@runtime_checkable
+class AdapterFamily(Protocol):
+    """A class that is no adapter of one role itself and has one for each role instead."""
+
+    def serving(self, role: str) -> Adapter:
+        """Return the adapter that serves ``role``. Raises BenchError for a role it cannot serve."""
         ...
 
 
@@ -140,12 +151,17 @@ def adapters() -> Mapping[str, Adapter]:
     return found
 
 
-def adapter(name: str) -> Adapter:
-    """Return the adapter called ``name``. Raises BenchError naming those that exist."""
+def adapter(name: str, role: str = "") -> Adapter:
+    """Return the adapter called ``name``; of one that serves several roles, the one for ``role``.
+
+    Raises BenchError naming those that exist, or where there is no such role.
+    """
     try:
-        return adapters()[name]
+        found = adapters()[name]
     except KeyError:
         raise BenchError(f"no adapter {name!r}; installed: {', '.join(sorted(adapters()))}") from None
+    serving = getattr(found, "serving", None)
+    return cast(AdapterFamily, found).serving(role) if role and serving is not None else found
 
 
 def _validated(entry: EntryPoint) -> Adapter:

@@ -27,6 +27,7 @@ from harness.config.bench_check import load_sound_bench
 from harness.config.bench_file import BenchFile
 from harness.evidence.wirelog import WireLog
 from harness.links import Links
+from harness.screen import Screen
 from harness.scrub import Scrubber
 
 PROVIDERS = "meterbench.providers"
@@ -102,6 +103,7 @@ class LiveBench:
     virtual: bool
     modelled: frozenset[str] = frozenset()
     environment: Mapping[str, str] = field(default_factory=dict)
+    screen: Screen = field(default_factory=Screen)  # of the run, once there is one
     _provided: ProvidedBench | None = None
     _verified_s: dict[str, float] = field(default_factory=dict)
 
@@ -215,7 +217,10 @@ def _assembled(
         clock=clock,
         devices={},
         # What its adapter can do, which may be more than the bench file asks for: a dlms_meter is a meter.
-        roles={name: registry.adapter(entry.adapter).role for name, entry in described.devices.items()},
+        roles={
+            name: registry.adapter(entry.adapter, entry.role).role
+            for name, entry in described.devices.items()
+        },
         allow=frozenset(described.allow),
         identity_expected={
             name: entry.identity.serial
@@ -238,12 +243,13 @@ def _assembled(
             scrubber.add(f"{name}.{label}", secret.reveal())
             if label.endswith("password"):  # a negative test sends a near miss, which gives it away as well
                 scrubber.add(f"{name}.{label}", wrong_secret(secret.reveal()))
-        made = registry.adapter(entry.adapter)
+        made = registry.adapter(entry.adapter, entry.role)
         if not actions.is_a(made.role, entry.role):
             raise BenchError(
                 f"{origin}: {name} has role {entry.role}, adapter {entry.adapter} serves {made.role}"
             )
         options = {link: each.options() for link, each in entry.all_links.items()}
+        options = options or dict(getattr(made, "default_links", {}))
         links = Links(
             device=name,
             options=options,
@@ -252,6 +258,7 @@ def _assembled(
             decoder=getattr(made, "transcript", None),
             run_dir=run_dir,
             scrubber=scrubber,
+            lend_terminal=lambda: live.screen.lend(),
         )
         live.devices[name] = made(
             AdapterContext(
@@ -263,6 +270,8 @@ def _assembled(
                 open_link=links.open_stream,
                 open_http=links.open_http,
                 permit=partial(live.permit, name),
+                secret_references=dict(entry.secrets),
+                where=lambda: live.screen.where(),
                 random_octets=_randomness(name, seed if provided is not None else None),
             )
         )

@@ -49,7 +49,7 @@ class Links:
         self._busy: dict[str, set[int]] = {}  # link -> transcripts in use
 
     def open_stream(self, link: str) -> OpenedLink:
-        """Open a serial line, TCP or a terminal. Raises ConnectError, BenchError for a link of another kind."""
+        """Open a serial line, TCP or a terminal. Raises ConnectError; BenchError for another kind of link."""
         options = self._options[link]
         stream: ByteStream
         serial: SerialStream | None = None
@@ -73,7 +73,7 @@ class Links:
                 stream = self._terminal(link)
             case other:
                 raise BenchError(
-                    f"{self._device}.{link}: no stream transport {other!r}; there are serial, tcp and terminal"
+                    f"{self._device}.{link}: no stream transport {other!r}; there are serial, tcp, terminal"
                 )
         return OpenedLink(stream=stream, serial=serial, tap=tap, options=options)
 

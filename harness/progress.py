@@ -120,6 +120,16 @@ class ProgressSink:
             self._simulated += simulated
         self._show("", "", record.ended, advance=True)
 
+    def pause(self) -> None:
+        """Take the bar away for a while: somebody is asked something on this terminal."""
+        if self._bar is not None and not self._closed:
+            self._bar.stop()
+
+    def resume(self) -> None:
+        """Show the bar again."""
+        if self._bar is not None and not self._closed:
+            self._bar.start()
+
     def close(self) -> None:
         """Take the bar away and print how many cases ended how."""
         if self._closed:

@@ -25,6 +25,7 @@ from harness.recovery import complete, recover_all
 from harness.run_folder import Evidence, RunFolder, new_run_folder, run_name
 from harness.run_record import PlannedCase, RunRecord, read_run
 from harness.runner import CaseRunner
+from harness.screen import Screen
 from harness.scrub import Scrubber
 from harness.sinks.allure import write_categories, write_environment, write_executor
 from harness.sinks.measurements import attach_measurements
@@ -87,6 +88,7 @@ class RunSession:
         self.journal: Journal | None = None
         self.problems: list[str] = []  # what went wrong while the bench was made safe
         self._extra_sinks = tuple(sinks)
+        self.screen = Screen(sinks=sinks)
         self._sinks: tuple[Sink, ...] = ()
         self._benches: dict[str, Bench] = {}
         self._broken: dict[str, str] = {}  # bench -> why it cannot be used any more
@@ -121,7 +123,8 @@ class RunSession:
         )
         prefix = f"{options.worker}-" if options.worker else ""
         self._evidence = Evidence(self.folder.attachments, self.scrubber, prefix)
-        self._sinks = (JournalSink(self.journal, self.folder.path), *self._extra_sinks)
+        self.screen.total = len(planned)
+        self._sinks = (JournalSink(self.journal, self.folder.path), self.screen, *self._extra_sinks)
         for name in dict.fromkeys(
             [options.bench] if options.bench or not plans else [p.bench for p in plans]
         ):
@@ -182,6 +185,8 @@ class RunSession:
         except (BenchInUse, TransportError) as error:
             self._broken[name] = f"bench {name} cannot be used: {error_text(error)}"
             bench = NoBench(name=name)
+        if hasattr(bench, "screen"):
+            bench.screen = self.screen
         self._benches[name] = bench
 
     def _opened(self, name: str) -> Bench:
@@ -259,6 +264,7 @@ class RunSession:
                 broken=self.options.broken,
                 finishers=self._finishers(bench),
             )
+        self.screen.expect(len(case.steps))
         record = runner.run(case, case_uuid=case_uuid, refused=self._refusal(name, plan, bench))
         why = getattr(bench, "broken_reason", None)
         if why and name not in self._broken:

@@ -76,7 +76,7 @@ def verdict_of(error: BaseException) -> Verdict:
             return Verdict.failed
         case errors.RemoteProtocolError() if error.frame_intact:
             return Verdict.failed
-        case Inconclusive():
+        case Inconclusive() | errors.NotSeen():
             return Verdict.inconclusive
         case NotAllowed() | errors.NotPermitted():
             return Verdict.skipped

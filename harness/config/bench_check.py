@@ -6,7 +6,7 @@ a key nobody has given yet for a client no plan may use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,14 +18,15 @@ from adapters.profiles.loader import AnyProfile, load_any_profile, shipped_profi
 from adapters.profiles.model import Profile
 from adapters.yaml_messages import shown, suggest
 from harness import secrets
-from harness.actions import is_a, roles
-from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLink, UdpLink
+from harness.actions import is_a, role_actions, roles
+from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLink, TerminalLink, UdpLink
 
 _SECRET_KINDS = ("password", "authentication_key", "encryption_key")
 _NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
 _PROFILE_OF = {"dlms": "dlms", "c1218": "c1219"}  # adapter: protocol of the profile it needs
 _PASSWORD_OCTETS = 20  # of the C12.18 security service
+OPERATOR = "operator"  # the adapter that is a person: at a terminal, in any role
 
 Path_ = tuple[str | int, ...]
 
@@ -122,20 +123,40 @@ class _Checker:
         for link_name, link in device.all_links.items():
             here = (*path, "link") if device.link is not None else (*path, "links", link_name)
             self._link(here, name, link)
+            if isinstance(link, TerminalLink) != (device.adapter == OPERATOR):
+                self._at_a_terminal(here, device)
         if (
             not device.all_links
+            and device.adapter != OPERATOR  # he sits where the run is started
             and self._is_installed(device.adapter)
             and not self._wrote(path, "link", "links")
         ):
             self._error(path, f"device `{name}` has no link", "add `link: {transport: ...}`", key=True)
         self._secrets(path, device, profile)
-        if device.identity is None and profile is not None and self._bench.allow:
+        asked_for = profile is not None or (device.adapter == OPERATOR and self._may_hurt(device.role))
+        if device.identity is None and asked_for and self._bench.allow:
             self._warn(
                 path,
                 f"device `{name}` has no `identity: {{serial: ...}}`",
                 "nothing destructive is done to a device whose serial number is not known beforehand",
                 key=True,
             )
+
+    def _at_a_terminal(self, path: Path_, device: DeviceEntry) -> None:
+        here = (*path, "transport")
+        if device.adapter == OPERATOR:
+            self._error(here, "an operator sits at a terminal", "expected `transport: terminal`")
+        else:
+            self._error(
+                here,
+                f"adapter `{shown(device.adapter)}` does not speak to a person",
+                f"a terminal is for `adapter: {OPERATOR}`",
+            )
+
+    def _may_hurt(self, role: str) -> bool:
+        """Return whether a device of this role can be asked for something the bench allows and that hurts."""
+        actions = role_actions(role).values() if role in roles() else ()
+        return any(action.hurts & set(self._bench.allow) for action in actions)
 
     def _wrote(self, path: Path_, *keys: str) -> bool:
         try:
@@ -171,7 +192,25 @@ class _Checker:
                 f"expected `role: {serves}`",
             )
 
+    def _operator_profile(self, path: Path_, device: DeviceEntry) -> None:
+        source = device.profile
+        if source.endswith((".yaml", ".yml")):
+            named = Path(self._file.path).parent / source
+            source = str(named) if named.is_file() else source
+        if source and device.role in roles():
+            try:
+                check: Callable[[str], None] = getattr(  # an adapter that has profiles of its own kind
+                    registry.adapter(OPERATOR, device.role), "check_profile", lambda source: None
+                )
+                check(source)
+            except ConfigError as error:
+                for line in str(error).splitlines():
+                    self._error((*path, "profile"), line)
+
     def _profile(self, path: Path_, device: DeviceEntry) -> AnyProfile | None:
+        if device.adapter == OPERATOR:
+            self._operator_profile(path, device)
+            return None
         here, needed = (*path, "profile"), _PROFILE_OF.get(device.adapter, "")
         if not device.profile:
             if needed and not self._wrote(path, "profile"):
@@ -217,6 +256,15 @@ class _Checker:
             if link.mode_e and link.framing == "wrapper":
                 self._error(
                     (*path, "framing"), "after a mode E sign-on the framing is HDLC", "expected `hdlc`"
+                )
+        elif isinstance(link, TerminalLink):
+            if self._bench.provider == "virtual":
+                self._error(
+                    (*path, "transport"), "a person does not live in virtual time", "use `provider: local`"
+                )
+            elif link.device is not None and not Path(link.device).exists():
+                self._warn(
+                    (*path, "device"), f"terminal {shown(link.device)} is not there", "`tty` tells its name"
                 )
         elif isinstance(link, TcpLink | UdpLink):
             inner = link.host.split("%")[0]

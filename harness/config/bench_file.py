@@ -53,16 +53,20 @@ class BenchModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class LinkBase(BenchModel):
-    """What every link may say."""
-
-    channel: Channel | None = Field(default=None, description="which of the device's ports this is")
-    timeout_s: float | None = Field(default=None, gt=0, le=3600, description="longest wait for an answer")
+class AnyLink(BenchModel):
+    """Any way to a device."""
 
     def options(self) -> dict[str, str]:
         """Return what the file says about this link, as text; what it leaves open is left out."""
         given = self.model_dump(exclude_unset=True, exclude_none=True)
         return {key: _as_text(value) for key, value in given.items()}
+
+
+class LinkBase(AnyLink):
+    """What every wire may say."""
+
+    channel: Channel | None = Field(default=None, description="which of the device's ports this is")
+    timeout_s: float | None = Field(default=None, gt=0, le=3600, description="longest wait for an answer")
 
 
 class DlmsLinkBase(LinkBase):
@@ -150,8 +154,23 @@ class HttpLink(LinkBase):
     )
 
 
+class TerminalLink(AnyLink):
+    """A person at a terminal, who does what has no API; for the adapter ``operator``."""
+
+    transport: Literal["terminal"]
+    device: str | None = Field(
+        default=None,
+        pattern=r"^/dev/.+",
+        description="another terminal than the one the run is started from, e.g. /dev/pts/7",
+    )
+    answer_s: float | None = Field(
+        default=None, gt=0, le=86400, description="longest wait for one answer of the person (1800)"
+    )
+
+
 Link = Annotated[
-    SerialLink | TcpLink | UdpLink | VisaLink | UsbLink | HttpLink, Field(discriminator="transport")
+    SerialLink | TcpLink | UdpLink | VisaLink | UsbLink | HttpLink | TerminalLink,
+    Field(discriminator="transport"),
 ]
 
 

@@ -32,6 +32,7 @@ class WireLog:
     ``decode(direction, octets)`` is called once for each finished line, in order, with ``->`` or ``<-``; it
     may keep state. ``scrub`` returns octets of the same length with secrets blanked, ``scrub_text`` the same
     for decoded text. ``tcp_port`` is the device's port as the capture shows it; dissectors go by it.
+    ``text`` leaves the octets out where all of them are text, which the decoded lines show.
     An existing file is continued, which is what a resumed run needs.
     """
 
@@ -45,6 +46,7 @@ class WireLog:
         scrub_text: Callable[[str], str] | None = None,
         pcap: Path | None = None,
         tcp_port: int = 4059,
+        text: bool = False,
     ) -> None:
         self.path = path
         self.pcap = pcap
@@ -52,6 +54,7 @@ class WireLog:
         self._decode = decode
         self._scrub = scrub
         self._scrub_text = scrub_text
+        self._text = text
         path.parent.mkdir(parents=True, exist_ok=True)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._end = os.lseek(self._fd, 0, os.SEEK_END)  # where the line that still grows begins
@@ -142,7 +145,9 @@ class WireLog:
 
     def _line(self, octets: bytes) -> str:
         count = f"{len(octets)} octet{'s' if len(octets) != 1 else ''}"
-        return f"{_stamp(self._began)}  {self._direction}  {count}  {octets.hex(' ')}"
+        return f"{_stamp(self._began)}  {self._direction}  {count}" + (
+            "" if self._text else f"  {octets.hex(' ')}"
+        )
 
     def _append(self, text: str) -> None:
         """Write ``text`` where the growing line began, and put the end of the file behind it."""

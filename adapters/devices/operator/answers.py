@@ -1,0 +1,248 @@
+"""From what a person types to the value a field needs, and the words for it when it does not fit.
+
+Nothing is guessed: a duration without a unit, a date without a time and a number with a comma are asked for
+again. ``-`` stands for what the screen shows empty; it needs no entry here, see ``form``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
+from typing import Any, Literal, get_args, get_origin
+
+from adapters.devices.operator.shape import fields_of, is_record, plain
+
+MAX_TEXT = 200  # characters of one answer; what is longer is a paste that went wrong
+MAX_ENTRIES = 500  # of one list
+MAX_DIGITS = 40
+SEPARATOR = ";"  # between the columns of an entry
+
+_NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z%µ/]*)")
+_CLOCK_TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
+_YES, _NO = ("yes", "y", "true"), ("no", "n", "false")
+_SECONDS: Mapping[str, Decimal] = {
+    **dict.fromkeys(("ms",), Decimal("0.001")),
+    **dict.fromkeys(("s", "sec", "second", "seconds"), Decimal(1)),
+    **dict.fromkeys(("min", "minute", "minutes"), Decimal(60)),
+    **dict.fromkeys(("h", "hour", "hours"), Decimal(3600)),
+    **dict.fromkeys(("d", "day", "days"), Decimal(86400)),
+}
+_UNITS = {
+    "s": "s", "ms": "ms", "v": "V", "a": "A", "w": "W", "wh": "Wh", "kwh": "kWh", "hz": "Hz",
+    "dbm": "dBm", "percent": "%", "ppm": "ppm", "deg": "deg",
+}  # fmt: skip
+_CLOSE_S = 60  # a screen's clock may be this much ahead of ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """What an answer may refer to: the present, and the zone in which the screen shows times."""
+
+    now: datetime
+    zone: tzinfo | None = None  # None: this computer's
+
+    def local(self, at: datetime) -> datetime:
+        """Return a moment as the screen's zone has it."""
+        return at.astimezone(self.zone)
+
+    def aware(self, at: datetime) -> datetime:
+        """Return a time without a zone as one of the screen's zone."""
+        return at.astimezone() if self.zone is None else at.replace(tzinfo=self.zone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnswerType:
+    """What may be typed. ``read`` raises ValueError in words; of a list it reads one entry."""
+
+    words: str
+    read: Callable[[str, Moment], object] = field(repr=False, compare=False)
+    choices: tuple[str, ...] = ()
+    many: bool = False
+    unit: str = ""
+
+
+def answer_type(
+    name: str, annotation: Any, choices: Mapping[str, str], given: Mapping[str, object]
+) -> AnswerType | None:
+    """Return how a field of this name and type is typed in; None where that cannot be done.
+
+    ``choices`` are the only words a text may be. ``given`` are the arguments of the call: they fill the
+    fields of their name in the entries of a list.
+    """
+    kind, _ = plain(annotation)
+    if get_origin(kind) is tuple:
+        inner = [entry for entry in get_args(kind) if entry is not Ellipsis]
+        if len(inner) != 1:
+            return None
+        one = _record(inner[0], given) if is_record(inner[0]) else answer_type(name, inner[0], choices, given)
+        if one is None or one.many:
+            return None
+        return AnswerType(words=f"{one.words}, one a line", read=one.read, choices=one.choices, many=True)
+    if get_origin(kind) is Literal:
+        return _choice([str(entry) for entry in get_args(kind) if entry != ""])
+    if kind is str:
+        return _choice(list(choices)) if choices else AnswerType(words="text", read=_text)
+    if kind is bool:
+        return AnswerType(words="yes or no", read=_bool)
+    if kind is datetime:
+        return AnswerType(words="now, 14:05, 2026-01-05 14:05:30 or with +01:00 behind it", read=_datetime)
+    if kind in (int, float, Decimal):
+        return _number(kind, _UNITS.get(name.rpartition("_")[2], "") if "_" in name else "")
+    return None
+
+
+def text_of(value: object) -> str:
+    """Return a value as a profile writes it; nothing and empty are both empty."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.isoformat()
+        case Decimal():
+            return f"{value:f}"
+        case float():
+            return f"{value:g}"
+        case tuple() | list():
+            return ", ".join(text_of(entry) for entry in value)
+        case _:
+            return str(value)
+
+
+def said(value: object, moment: Moment, given: Container[str] = ()) -> str:
+    """Return a value as a person reads it; ``given`` names columns of an entry nobody typed."""
+    match value:
+        case datetime():
+            return moment.local(value).isoformat(" ", "seconds")
+        case tuple() | list():
+            return ", ".join(said(entry, moment, given) for entry in value) or "none"
+        case _ if is_record(type(value)):
+            names = [each.name for each in fields_of(type(value)) if each.name not in given]
+            return f"{SEPARATOR} ".join(said(getattr(value, name), moment) for name in names)
+        case None:
+            return "nothing"
+        case _:
+            return text_of(value) or "empty"
+
+
+def duration_words(seconds: float) -> str:
+    """Return a duration as people say it: ``30 min``, ``1 h 05 min``, ``12 s``."""
+    whole = round(seconds)
+    if whole < 100 and whole % 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def _text(typed: str, moment: Moment) -> str:
+    if len(typed) > MAX_TEXT:
+        raise ValueError(f"that has {len(typed)} characters; at most {MAX_TEXT} are kept")
+    if not typed.isprintable():
+        raise ValueError("that holds control characters (an arrow key?)")
+    return typed
+
+
+def _bool(typed: str, moment: Moment) -> bool:
+    word = typed.lower()
+    if word not in _YES + _NO:
+        raise ValueError("expected yes or no")
+    return word in _YES
+
+
+def _datetime(typed: str, moment: Moment) -> datetime:
+    expected = "expected now, or a date and time such as 2026-01-05 14:05:30, or 14:05 for today"
+    if typed.lower() == "now":
+        return moment.now
+    if _CLOCK_TIME.fullmatch(typed):
+        return _today(typed, moment, expected)
+    if len(typed) <= len("2026-01-05"):
+        raise ValueError(expected)
+    try:
+        at = datetime.fromisoformat(typed)
+        return at if at.tzinfo is not None else moment.aware(at)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(expected) from None
+
+
+def _today(typed: str, moment: Moment, expected: str) -> datetime:
+    """Return the latest such time of day that has been: after midnight 23:58 is yesterday's."""
+    try:
+        at = datetime.strptime(typed, "%H:%M:%S" if typed.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007
+    except ValueError:
+        raise ValueError(expected) from None
+    today = moment.local(moment.now).date()
+    found = moment.aware(datetime.combine(today, at))
+    if found > moment.now + timedelta(seconds=_CLOSE_S):
+        found = moment.aware(datetime.combine(today - timedelta(days=1), at))
+    return found
+
+
+def _number(kind: type, unit: str) -> AnswerType:
+    whole = "a whole number" if kind is int else "a number"
+    words = "a duration such as 90 s or 5 min" if unit == "s" else f"{whole} of {unit}" if unit else whole
+
+    def read(typed: str, moment: Moment) -> object:
+        found = _NUMBER.fullmatch(typed)
+        if found is None or len(found[1]) > MAX_DIGITS:
+            raise ValueError(f"expected {words}" + (" (with a point)" if "," in typed else ""))
+        value, given = Decimal(found[1]), found[2]
+        if unit == "s":
+            if given.lower() not in _SECONDS:
+                raise ValueError(f"expected {words}: with its unit")
+            value *= _SECONDS[given.lower()]
+        elif given and given.lower() != unit.lower():
+            raise ValueError(f"expected {words}, not {given}" if unit else f"expected {words} without a unit")
+        if kind is int and value != value.to_integral_value():
+            raise ValueError(f"expected {words}")
+        return kind(value)
+
+    return AnswerType(words=words, read=read, unit=unit)
+
+
+def _choice(words: list[str]) -> AnswerType:
+    def read(typed: str, moment: Moment) -> str:
+        if typed.isdecimal() and len(typed) < 4 and 0 < int(typed) <= len(words):
+            return words[int(typed) - 1]
+        exact = [word for word in words if word.lower() == typed.lower()]
+        near = exact or [word for word in words if word.lower().startswith(typed.lower())]
+        if len(near) != 1:
+            raise ValueError(f"expected one of {', '.join(words)}, or its number")
+        return near[0]
+
+    return AnswerType(words=f"one of {', '.join(words)}", read=read, choices=tuple(words))
+
+
+def _record(record: type, given: Mapping[str, object]) -> AnswerType | None:
+    """Return how an entry with columns is typed: ``time; kind; text``; the last may hold the separator."""
+    columns: dict[str, AnswerType] = {}
+    known: dict[str, object] = {}
+    for each in fields_of(record):
+        if each.name in given:
+            known[each.name] = given[each.name]
+            continue
+        column = answer_type(each.name, each.annotation, {}, {})
+        if column is None or column.many:
+            return None
+        columns[each.name] = column
+    words = f"{SEPARATOR} ".join(name.replace("_", " ") for name in columns)
+
+    def read(typed: str, moment: Moment) -> object:
+        parts = [part.strip() for part in typed.split(SEPARATOR, len(columns) - 1)]
+        if len(parts) != len(columns):
+            raise ValueError(f"expected {words}")
+        values = {}
+        for (name, column), part in zip(columns.items(), parts, strict=True):
+            try:
+                values[name] = column.read(part, moment)
+            except ValueError as error:
+                raise ValueError(f"{name.replace('_', ' ')}: {error}") from None
+        return record(**known, **values)
+
+    return AnswerType(words=words, read=read)
