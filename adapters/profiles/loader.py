@@ -14,14 +14,15 @@ from adapters.errors import ConfigError, ConfigErrors
 from adapters.profiles.ansi import AnsiProfile
 from adapters.profiles.ansi_check import mistakes_in
 from adapters.profiles.model import Profile
+from adapters.profiles.paths import PathsProfile
 from adapters.yaml_file import YamlFile, read, validate
 from adapters.yaml_messages import shown, suggest
 
 _SHIPPED = Path(__file__).parent
-MODELS: dict[str, type[BaseModel]] = {"dlms": Profile, "c1219": AnsiProfile}
+MODELS: dict[str, type[BaseModel]] = {"dlms": Profile, "c1219": AnsiProfile, "paths": PathsProfile}
 """The kinds of profiles, by protocol; one that does not say is of the first."""
 _DEFAULT = "dlms"
-AnyProfile = Profile | AnsiProfile
+AnyProfile = Profile | AnsiProfile  # of a meter
 ProfileModel = TypeVar("ProfileModel", bound=BaseModel)
 
 
@@ -57,14 +58,14 @@ def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> Prof
     return _validated(file, model)
 
 
-def load_any_profile(name_or_path: str | Path) -> AnyProfile:
+def load_any_profile(name_or_path: str | Path) -> AnyProfile | PathsProfile:
     """Return a profile of whatever kind it says it is. Raises ConfigError."""
     file = read(_path_of(name_or_path))
     protocol = _protocol(file)
     if protocol not in MODELS:
         raise file.error(("protocol",), f"unknown protocol `{shown(protocol)}`", suggest(protocol, MODELS))
     profile = _validated(file, MODELS[protocol])
-    assert isinstance(profile, AnyProfile)
+    assert isinstance(profile, AnyProfile | PathsProfile)
     return profile
 
 

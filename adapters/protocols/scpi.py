@@ -20,6 +20,7 @@ from adapters.errors import LocalProtocolError, RemoteProtocolError
 
 MAX_MESSAGE_BYTES = 4096
 MAX_QUEUE = 32
+MAX_CHANNELS = 1000  # of one channel list, its ranges written out
 
 ERRORS = {
     0: "No error",
@@ -29,6 +30,7 @@ ERRORS = {
     -109: "Missing parameter",
     -113: "Undefined header",
     -114: "Header suffix out of range",
+    -171: "Invalid expression",
     -221: "Settings conflict",
     -222: "Data out of range",
     -224: "Illegal parameter value",
@@ -41,6 +43,8 @@ Query = Callable[[tuple[int, ...], Sequence[str]], str]
 
 _PART = re.compile(r"([A-Z]+)([a-z]*)(#?)")
 _HEADER = re.compile(r"(:?)(\*?[A-Za-z][A-Za-z0-9:]*)(\?)?(?:\s+(.*))?", re.DOTALL)
+_RANGE = r"\s*\d{1,5}\s*(?::\s*\d{1,5}\s*)?"
+_CHANNELS = re.compile(rf"\(\s*@({_RANGE}(?:,{_RANGE})*)\)")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 
 
@@ -79,6 +83,33 @@ def boolean(arguments: Sequence[str]) -> bool:
     if len(arguments) == 1 and arguments[0].upper() in ("ON", "OFF"):
         return arguments[0].upper() == "ON"
     return bool(numbers(arguments, 1)[0])
+
+
+def channels(arguments: Sequence[str]) -> tuple[int, ...]:
+    """Return the one channel list, ``(@1,3)`` or ``(@1:4,7)``, written out (SCPI-99 volume 1, 8.3.2).
+
+    Raises CommandError -109, -108, -171 for what is no list of plain channels, -222 for one without measure.
+    """
+    if len(arguments) != 1:
+        raise CommandError(-108 if arguments else -109)
+    found: list[int] = []
+    match = _CHANNELS.fullmatch(arguments[0])
+    if match is None:
+        raise CommandError(-171, arguments[0][:40])
+    for part in match[1].split(","):
+        first, _, last = part.partition(":")
+        start, end = int(first), int(last or first)
+        if abs(end - start) + len(found) >= MAX_CHANNELS:
+            raise CommandError(-222, f"more than {MAX_CHANNELS} channels")
+        found += range(start, end + 1) if start <= end else range(start, end - 1, -1)
+    return tuple(found)
+
+
+def channel_list(listed: Sequence[int]) -> str:
+    """Return a channel list as it is sent. Raises LocalProtocolError for what is none."""
+    if not listed or min(listed) < 0:
+        raise LocalProtocolError(f"no SCPI channel list: {list(listed)}", clause="SCPI-99 8.3.2")
+    return f"(@{','.join(map(str, listed))})"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -287,17 +318,23 @@ def _descend(
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split ``text`` at ``separator`` outside of quotes."""
-    parts, quote, start = [], "", 0
+    """Split ``text`` at ``separator`` outside of quotes and of expressions in parentheses."""
+    parts, quote, start, depth = [], "", 0, 0
     for index, character in enumerate(text):
         if quote:
             quote = "" if character == quote else quote
         elif character in "\"'":
             quote = character
-        elif character == separator:
+        elif character in "()":
+            depth += 1 if character == "(" else -1
+            if depth < 0:
+                raise CommandError(-102, "a parenthesis nobody opened")
+        elif character == separator and not depth:
             parts.append(text[start:index].strip())
             start = index + 1
     if quote:
         raise CommandError(-102, "a string without an end")
+    if depth:
+        raise CommandError(-102, "an expression without an end")
     parts.append(text[start:].strip())
     return parts

@@ -16,6 +16,7 @@ from adapters.errors import BenchError, ConfigError, ConfigErrors
 from adapters.profiles.ansi import AnsiProfile
 from adapters.profiles.loader import AnyProfile, load_any_profile, shipped_profiles
 from adapters.profiles.model import Profile
+from adapters.profiles.paths import PathsProfile
 from adapters.yaml_messages import shown, suggest
 from harness import secrets
 from harness.actions import is_a, role_actions, roles
@@ -24,7 +25,8 @@ from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLin
 _SECRET_KINDS = ("password", "authentication_key", "encryption_key")
 _NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
-_PROFILE_OF = {"dlms": "dlms", "c1218": "c1219"}  # adapter: protocol of the profile it needs
+_PROFILE_OF = {"dlms": "dlms", "c1218": "c1219", "scpi_switch": "paths"}
+"""The protocol of the profile an adapter needs."""
 _PASSWORD_OCTETS = 20  # of the C12.18 security service
 OPERATOR = "operator"  # the adapter that is a person: at a terminal, in any role
 
@@ -242,7 +244,7 @@ class _Checker:
                 suggest("", shipped_profiles(needed)),
             )
             return None
-        return profile
+        return None if isinstance(profile, PathsProfile) else profile  # which says nothing of secrets
 
     def _link(self, path: Path_, device: str, link: object) -> None:
         if isinstance(link, SerialLink):

@@ -176,3 +176,36 @@ def test_scpi_error_answer_is_read_or_refused() -> None:
     assert scpi.error_of('+0, "No error"') == (0, "No error")
     with pytest.raises(RemoteProtocolError):
         scpi.error_of("ERROR")
+
+
+@given(st.lists(st.integers(0, 99999), min_size=1, max_size=20))
+def test_scpi_channel_list_is_read_as_it_was_written(listed: list[int]) -> None:
+    """Order and repetition are kept."""
+    assert scpi.channels([scpi.channel_list(listed)]) == tuple(listed)
+
+
+def test_scpi_channel_list_ranges_are_written_out_within_measure() -> None:
+    """Upwards and downwards, with blanks; a thousand channels and no more."""
+    assert scpi.channels(["(@1:3,7, 5 : 4)"]) == (1, 2, 3, 7, 5, 4)
+    assert len(scpi.channels(["(@1:1000)"])) == scpi.MAX_CHANNELS
+    for too_many in ("(@0:1000)", "(@1:1000,1)", "(@0:99999)", "(@99999:0)"):
+        with pytest.raises(CommandError) as caught:
+            scpi.channels([too_many])
+        assert caught.value.number == -222
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "(1)", "(@)", "(@1", "(@a)", "(@1,,2)", "(@1:)", "(@-1)", "(@1!2)"]
+)
+def test_scpi_what_is_no_channel_list_is_an_invalid_expression(text: str) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(CommandError) as caught:
+        scpi.channels([text])
+    assert caught.value.number == -171
+
+
+def test_scpi_channel_list_that_cannot_be_is_our_mistake() -> None:
+    """An empty one and a negative channel."""
+    for listed in ([], [-1]):
+        with pytest.raises(LocalProtocolError):
+            scpi.channel_list(listed)

@@ -106,3 +106,17 @@ def test_open_bench_that_asks_for_less_still_offers_what_the_adapter_can(tmp_pat
     live = open_bench(str(path))
     assert live.roles["meter"] == "dlms_meter"
     live.close()
+
+
+def test_open_bench_with_a_path_switch_needs_to_know_its_paths(tmp_path: Path) -> None:
+    """A profile of paths is checked like any other; without one the bench is not sound."""
+    path = tmp_path / "b.yaml"
+    entry = "{{role: path_switch, adapter: scpi_switch, {}link: {{transport: tcp, host: a, port: 5025}}}}"
+    path.write_text("bench: b\ndevices:\n  paths: " + entry.format("profile: lab_paths, ") + "\n")
+    live = open_bench(str(path))
+    assert live.roles["paths"] == "path_switch"
+    live.close()
+    for wrong, message in (("", "needs a profile"), ("profile: mcs301, ", "protocol paths")):
+        path.write_text("bench: b\ndevices:\n  paths: " + entry.format(wrong) + "\n")
+        with pytest.raises(ConfigError, match=message):
+            open_bench(str(path))

@@ -216,7 +216,7 @@ def test_scpi_source_silence_closes_the_link_so_that_no_late_answer_is_mistaken(
     with pytest.raises(ReadTimeout):
         source.identify()
     rig.sleep_s(5.0)
-    source._timeout_s = 20.0
+    source._link.timeout_s = 20.0
     assert source.identify().serial == "fresh"
     source.close()
 
