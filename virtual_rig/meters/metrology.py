@@ -7,19 +7,21 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from virtual_rig.supply import EnergyAccumulators, PhaseLoad, Powers, Supply
 
-_NO_POWERS = Powers()
+_NO_POWERS, _NO_LOAD = Powers(), PhaseLoad()
 
 
 class Metrology:
-    """Instantaneous values and energies of one three-phase meter.
+    """Instantaneous values and energies of one meter.
 
     ``output_on`` tells whether the meter's switch is closed: without load no current flows and no energy
-    is counted, while the voltage in front of the switch is still measured.
+    is counted, while the voltage in front of the switch is still measured. ``phases``: how many of the
+    supply's phases it is connected to, the first ones.
     """
 
-    def __init__(self, supply: Supply, output_on: Callable[[], bool]) -> None:
+    def __init__(self, supply: Supply, output_on: Callable[[], bool], *, phases: int = 3) -> None:
         self._supply = supply
         self._output_on = output_on
+        self._connected = tuple(phase < phases for phase in range(3))
         self.energies = EnergyAccumulators(supply.scheduler, self.powers)
         supply.on_before_change(self.energies.settle)
 
@@ -28,7 +30,10 @@ class Metrology:
         point = self._supply.point
         if not (point.powered and self._output_on()):
             return _NO_POWERS
-        one, two, three = point.phases
+        one, two, three = (
+            phase if connected else _NO_LOAD
+            for phase, connected in zip(point.phases, self._connected, strict=True)
+        )
         return Powers(
             active_mw=(one.active_mw, two.active_mw, three.active_mw),
             reactive_mvar=(one.reactive_mvar, two.reactive_mvar, three.reactive_mvar),

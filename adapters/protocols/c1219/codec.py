@@ -139,8 +139,8 @@ def size_of(layout: TableLayout, known: Known) -> int | None:
 def find(layout: TableLayout, path: str, known: Known) -> Place:
     """Return where ``path`` stands: ``TARIFF_ID``, ``ED_MODE.TEST_MODE_FLAG``, ``BLOCK.SUMMATIONS[1]``.
 
-    Raises LocalProtocolError where the meter's table has no such field, or where a table that the layout refers
-    to has not been learnt.
+    Raises LocalProtocolError where the meter's table has no such field, or where a table that the layout
+    refers to has not been learnt.
     """
     own = known.fields(layout.number) if known.knows(layout.number) else {}
     scope, at = Scope(known, own), 0

@@ -11,8 +11,8 @@ from adapters.errors import RemoteProtocolError
 Order = Literal["little", "big"]
 
 NI_OCTETS = {0: 8, 1: 4, 2: 12, 3: 6, 4: 4, 5: 6, 6: 4, 7: 3, 8: 4, 9: 5, 10: 6, 11: 8, 12: 8, 13: 21}
-"""Octets of a non-integer number by NI_FORMAT: 0 float64, 1 float32, 2, 3 and 13 a number as text, 4 int32 with
-four decimals, 5, 6 and 12 packed decimal, 7 to 11 int24, int32, int40, int48, int64."""
+"""Octets of a non-integer number by NI_FORMAT: 0 float64, 1 float32, 2, 3 and 13 a number as text, 4 int32
+with four decimals, 5, 6 and 12 packed decimal, 7 to 11 int24, int32, int40, int48, int64."""
 _ENCODINGS = {0: "ascii", 1: "ascii", 2: "latin-1", 3: "utf-8"}
 
 
