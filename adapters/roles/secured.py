@@ -203,6 +203,8 @@ class EndpointStatus:
     modes: int  # how many security levels it can be set to
     switch: str  # connected, disconnected, none, unknown (not readable)
     executions: int  # commands executed since manufacture; -1 where it cannot be read
+    program_revision: int  # one more with every program; -1 where it cannot be read
+    tampers: int  # tampers seen since the last reset; -1 where it cannot be read
     session_open: bool
     session_timeout_s: int
 
@@ -221,7 +223,10 @@ class EndpointRadio(Device, Protocol):
     """A test radio of the lab: speaks to endpoints directly, without the field tool's own rules.
 
     Reasons of Refused: those of the endpoints, see ``FieldTool``; ``no-answer`` where nothing came back
-    although the radio itself works.
+    although the radio itself works. ``flaw`` spoils the material: ``none`` sends none, ``tampered`` turns a
+    bit of it (of another field each time), ``foreign-endpoint`` takes what was issued for another endpoint,
+    ``foreign-issuer`` what another authority signed, ``wrong-key`` what somebody else signed in the name of
+    the right one, ``expired`` what is no longer valid, ``wrong-command`` what was issued for another command.
     """
 
     @harmless_read
@@ -244,8 +249,8 @@ class EndpointRadio(Device, Protocol):
         """Send connect or disconnect, with the lab's material (no flaw), spoilt material or none."""
         ...
 
-    def send_again(self, endpoint: str) -> CommandOutcome:
-        """Send the very octets of the last secure command to this endpoint once more."""
+    def send_again(self, endpoint: str, back: int = 0) -> CommandOutcome:
+        """Send the very octets of the last material to this endpoint once more; ``back`` 1: the one before."""
         ...
 
     @hurts("configure")

@@ -8,5 +8,6 @@ from pydantic import Field
 
 from virtual_rig.parts.instruments import AcSourceEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
+from virtual_rig.parts.secured import EndpointsEntry
 
-DeviceEntry = Annotated[Mcs301Entry | AcSourceEntry, Field(discriminator="model")]
+DeviceEntry = Annotated[Mcs301Entry | AcSourceEntry | EndpointsEntry, Field(discriminator="model")]

@@ -91,7 +91,6 @@ class EndpointsEntry(PartEntry):
             air.add(SecuredEndpoint(setup, world=context.world, authority=authority))
         radio = RadioPort(air, context.rig, serial=self.radio_serial)
         links = [context.serial(name, "radio", radio, self.wire)]
-        secrets: dict[str, str] = {}
         if self.fdm is not None:
             served = context.parts[self.fdm]
             links += [
@@ -107,5 +106,9 @@ class EndpointsEntry(PartEntry):
             },
             endpoints=tuple(links),
             link_options={"radio": {"baud": str(RADIO_BAUD)}},
-            secrets=secrets,
+            secrets={
+                f"{number}.reading_key": authority.reading_key(int(number)).hex()
+                for number, entry in self.endpoints.items()
+                if entry.security == "enhanced"
+            },
         )
