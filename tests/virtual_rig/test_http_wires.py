@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import random
 import shutil
 import subprocess
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,7 @@ from adapters.errors import (
     BenchError,
     ConnectError,
     ConnectTimeout,
+    LabError,
     LinkLost,
     LocalProtocolError,
     ReadTimeout,
@@ -364,6 +368,61 @@ def test_client_any_cuts_of_the_answer_make_the_same_answer(sizes: list[int]) ->
     assert client.request("GET", "/v1/numbers/40").json()["numbers"] == list(range(40))  # type: ignore[index]
     assert client.request("GET", "/v1/units/1").status == 404
     assert len(server.lines) == 1
+    client.close()
+    rig.close()
+
+
+class _Damaging(Cutter):
+    """What the service sends, with octets bent, missing and doubled; sometimes it hangs up then."""
+
+    def __init__(self, model: HttpPort, dice: random.Random) -> None:
+        super().__init__(model, [1])
+        self.dice, self.on = dice, False
+
+    def opened(self, line: HostLine) -> None:
+        """See ``LineModel``."""
+        super().opened(line)
+        self._lines[line.name].send = partial(self._send, line)  # type: ignore[method-assign]
+
+    def _send(self, line: HostLine, data: bytes, delay_s: float = 0.0, settings: object = None) -> None:
+        octets = bytearray(data)
+        for _ in range(self.dice.randrange(1, 5) if self.on else 0):
+            at = self.dice.randrange(len(octets))
+            match self.dice.randrange(4):
+                case 0:
+                    octets[at] = self.dice.randrange(256)
+                case 1:
+                    del octets[at : at + self.dice.randrange(1, 9)]
+                case 2:
+                    octets[at:at] = octets[at : at + self.dice.randrange(1, 80)]
+                case _:
+                    octets[at:at] = self.dice.choice((b"\r\n", b"\r\n\r\n", b"0\r\n\r\n", b"HTTP/1.1 200"))
+            octets = octets or bytearray(b"?")
+        line.send(bytes(octets))
+        if self.on and self.dice.random() < 0.3:
+            line.close()
+
+
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_client_damaged_answers_are_an_answer_or_a_typed_error_and_leave_no_trace(count: int) -> None:
+    """Whatever comes back, the next request of a healthy server gets its own answer."""
+    rig, dice = VirtualClock(), random.Random(count)
+    model = _Damaging(HttpPort(service(), rig), dice)
+    server = TcpServer("service", model, rig)
+    client = HttpClient.open(url=f"http://{server.address}", clock=rig, timeout_s=5.0)
+    outcomes: Counter[str] = Counter()
+    for number in range(count):
+        model.on = True
+        try:
+            answer = client.request(*dice.choice((("GET", "/v1/numbers/9"), ("HEAD", "/v1/who"))))
+            answer.json()
+            outcomes["answer"] += 1
+        except LabError as error:
+            outcomes[type(error).__name__] += 1
+        model.on = False
+        healthy = client.request("GET", f"/v1/units/{number}")
+        assert healthy.json() == {"detail": f"no unit {number}"}
+    assert set(outcomes) >= {"answer", "LinkLost", "ReadTimeout", "RemoteProtocolError"}
     client.close()
     rig.close()
 
