@@ -12,13 +12,15 @@ Faults of devices themselves have names of their own; a part of a site asks the 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from adapters.base import LineSettings
 from adapters.errors import BenchError
 from virtual_rig.wire import HostLine, LineModel
+
+C = TypeVar("C", bound=str)
 
 _NEEDS_COUNT: Final = {"damage_byte": True, "silent": False, "drop": True}
 
@@ -60,6 +62,17 @@ class FaultDesk:
     def switch(self, name: str, target: str) -> bool:
         """Return whether the fault is asked for."""
         return self._asked(name, target) is not None
+
+    def choice(self, name: str, target: str, choices: Sequence[C]) -> C | None:
+        """Return the word of ``name=target:word``, the first one where none is given. Raises BenchError."""
+        written = self._asked(name, target)
+        if written is None:
+            return None
+        found = next((word for word in choices if word == (written or choices[0])), None)
+        if found is None:
+            hint = f"expected {name}={target}:<{' | '.join(choices)}>"
+            raise BenchError(f"fault {name}={self._faults[name]}: {hint}")
+        return found
 
     def number(self, name: str, target: str) -> float | None:
         """Return the number of ``name=target:number``. Raises BenchError where there is none."""

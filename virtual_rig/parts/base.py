@@ -66,8 +66,8 @@ class Endpoint:
 
     def options(self) -> dict[str, str]:
         """Return what a bench file says about this link, apart from what the device's family adds."""
-        if self.url:
-            return {"transport": "http", "url": self.url}
+        if self.url:  # the name keeps the port, which is any that was free, out of the requests
+            return {"transport": "http", "url": self.url, "server_name": f"{self.device}.rig"}
         if self.server.kind == "tcp":
             host, _, port = self.server.address.rpartition(":")
             return {"transport": "tcp", "host": host, "port": port}
@@ -158,15 +158,15 @@ class SiteContext:
         """Put an ASGI application on a TCP port. HTTP is only loaded for sites that speak it.
 
         Faults of the server, by device: ``late_answer=<device>:<seconds>``, ``answer_twice=<device>``,
-        ``nonsense=<device>``.
+        ``nonsense=<device>:garbage``, ``truncated`` or ``not-http``.
         """
-        from virtual_rig.servers.http import HttpFaults, HttpPort
+        from virtual_rig.servers.http import NONSENSE, HttpFaults, HttpPort
 
         late = self.faults.number("late_answer", device)
         faults = HttpFaults(
             late_s=late or 0.0,
             twice=self.faults.switch("answer_twice", device),
-            nonsense=self.faults.switch("nonsense", device),
+            nonsense=self.faults.choice("nonsense", device, NONSENSE),
         )
         made = self.tcp(device, link, HttpPort(make_app(), self.rig, faults=faults), port=port)
         return Endpoint(

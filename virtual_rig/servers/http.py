@@ -18,10 +18,10 @@ from typing import cast
 import h11
 
 from virtual_rig.servers.asgi import AsgiApp, HttpRequest, HttpResponse, path_of, respond
-from virtual_rig.servers.http_faults import NO_FAULTS, HttpFaults
+from virtual_rig.servers.http_faults import NO_FAULTS, NONSENSE, HttpFaults
 from virtual_rig.wire import HostLine, Scheduler, Timer
 
-__all__ = ["HttpFaults", "HttpPort", "HttpRequest", "HttpResponse"]
+__all__ = ["NONSENSE", "HttpFaults", "HttpPort", "HttpRequest", "HttpResponse"]
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 1024 * 1024

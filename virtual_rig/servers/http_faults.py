@@ -7,9 +7,10 @@ page), not broken behaviours of a device: they show whether the harness keeps it
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal, get_args
 
 Nonsense = Literal["garbage", "truncated", "not-http"]
+NONSENSE: Final[tuple[Nonsense, ...]] = get_args(Nonsense)
 
 _GREETING = b"220 ready\r\n"  # what a mail or file server says first
 
@@ -26,7 +27,7 @@ class HttpFaults:
 
     late_s: float = 0.0
     twice: bool = False
-    nonsense: Nonsense | bool = False
+    nonsense: Nonsense | bool | None = None
 
     def garbled(self, body: bytes) -> bytes:
         """Return the body of a well-formed answer, as the faults leave it."""
