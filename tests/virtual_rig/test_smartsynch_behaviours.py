@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from adapters.errors import Refused
 from tests.virtual_rig.smartsynch_world import (
     PARAMETERS,
     PIN,
@@ -15,7 +16,6 @@ from tests.virtual_rig.smartsynch_world import (
     Stage,
     names,
 )
-from virtual_rig.smartsynch.declined import Declined
 from virtual_rig.world import modelled_behaviours
 
 Probe = Callable[[Stage], bool]
@@ -33,7 +33,7 @@ def probe(behaviour: str) -> Callable[[Probe], Probe]:
 def refused(action: Callable[[], object], reason: str) -> bool:
     try:
         action()
-    except Declined as declined:
+    except Refused as declined:
         return declined.reason == reason
     return False
 
@@ -256,7 +256,7 @@ def test_behaviour_broken_leaves_the_others_intact(broken: str) -> None:
     for behaviour in PROBES.keys() - {broken}:
         try:
             good = obeyed(behaviour, broken=broken)
-        except (AssertionError, Declined):
+        except (AssertionError, Refused):
             good = False
         if not good:
             noticed.add(behaviour)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.errors import Refused
 from tests.virtual_rig.smartsynch_world import PIN, TRANSACTIONS, UNIT, WRONG_PIN, Stage, names
-from virtual_rig.smartsynch.declined import Declined
 from virtual_rig.smartsynch.events import Event
 from virtual_rig.smartsynch.messages import TransactionAnswer
 
@@ -42,7 +42,7 @@ def test_tms_refuses_in_one_word_and_leaves_no_trace() -> None:
     stage = Stage()
 
     def reason(unit: str) -> str:
-        with pytest.raises(Declined) as declined:
+        with pytest.raises(Refused) as declined:
             stage.tms.provision(unit)
         return declined.value.reason
 
@@ -150,11 +150,11 @@ def test_tms_removed_unit_is_added_when_it_registers_again() -> None:
     stage = Stage()
     stage.provisioned()
     stage.request()
-    with pytest.raises(Declined, match="busy"):
+    with pytest.raises(Refused, match="busy"):
         stage.tms.remove(UNIT)
     stage.wait(60)
     stage.tms.remove(UNIT)
-    with pytest.raises(Declined, match="unknown-unit"):
+    with pytest.raises(Refused, match="unknown-unit"):
         stage.tms.entry(UNIT)
     stage.cut()
     assert (stage.entry.registrations, stage.entry.group) == (1, "Registration Group")
@@ -170,7 +170,7 @@ def test_tms_unknown_jobs_checks_and_tickets_are_refused() -> None:
         lambda: stage.tms.open_ticket(UNIT, "P-9"),
         lambda: stage.tms.open_ticket(OTHER, job.job),
     ):
-        with pytest.raises(Declined, match="unknown"):
+        with pytest.raises(Refused, match="unknown"):
             ask()
 
 
@@ -198,7 +198,7 @@ def test_configuration_server_tells_names_and_counts_and_no_parameter() -> None:
 def test_configuration_server_ignores_strangers() -> None:
     """A unit of another customer gets nothing, and is told of in the log."""
     stage = Stage()
-    with pytest.raises(Declined, match="unknown-unit"):
+    with pytest.raises(Refused, match="unknown-unit"):
         stage.configuration.record(OTHER)
     stage.configuration.enrol(OTHER, {"apn": "x"})
     assert (

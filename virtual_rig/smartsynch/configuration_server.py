@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from virtual_rig.smartsynch.declined import Declined
+from adapters.errors import Refused
 from virtual_rig.smartsynch.messages import (
     AutoConfiguration,
     Confirmation,
@@ -63,9 +63,9 @@ class ConfigurationServer:
         self._parameters[unit] = dict(parameters)
 
     def record(self, unit: str) -> UnitRecord:
-        """Return what is known of ``unit``. Raises Declined ``unknown-unit`` for somebody else's."""
+        """Return what is known of ``unit``. Raises Refused ``unknown-unit`` for somebody else's."""
         if unit not in self._parameters:
-            raise Declined("unknown-unit", f"{unit} is not on the customer's list")
+            raise Refused("unknown-unit", f"{unit} is not on the customer's list")
         known = self._records.get(unit)
         return known or UnitRecord(unit=unit, expected=len(self._parameters[unit]))
 

@@ -2,7 +2,7 @@
 
 Two halves. The **message gateway** talks to modules and needs TMS's LAN (path ``tms``) and the Internet. The
 **operator's side** is what the HTTP interface calls; it answers as long as TMS itself runs, so a stalled
-provisioning can be looked into whatever is cut. Methods of that side raise Declined with one word.
+provisioning can be looked into whatever is cut. Methods of that side raise Refused with one word.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import count
 
-from virtual_rig.smartsynch.declined import Declined
+from adapters.errors import Refused
 from virtual_rig.smartsynch.events import Event, EventLog
 from virtual_rig.smartsynch.master_list import Entry, MasterList, Reading
 from virtual_rig.smartsynch.messages import (
@@ -101,14 +101,14 @@ class Tms:
     # -- the operator: Master List and device properties
 
     def entry(self, unit: str) -> Entry:
-        """Return the unit's line of the Master List. Raises Declined ``unknown-unit``."""
+        """Return the unit's line of the Master List. Raises Refused ``unknown-unit``."""
         entry = self.units.find(unit)
         if entry is None:
-            raise Declined("unknown-unit", f"{unit} is not in the Master List")
+            raise Refused("unknown-unit", f"{unit} is not in the Master List")
         return entry
 
     def remove(self, unit: str) -> None:
-        """Take the unit off the Master List and forget its properties. Raises Declined ``busy``."""
+        """Take the unit off the Master List and forget its properties. Raises Refused ``busy``."""
         self._refuse_while_running(unit)
         self.units.remove(unit)
         self._pins.pop(unit, None)
@@ -130,16 +130,16 @@ class Tms:
     def provision(self, unit: str, limit_s: float = DEFAULT_LIMIT_S) -> Job:
         """Begin to provision a unit that is Placed.
 
-        Raises Declined ``unknown-unit`` (neither registered nor with properties), ``not-placed``,
+        Raises Refused ``unknown-unit`` (neither registered nor with properties), ``not-placed``,
         ``no-properties`` or ``busy``; nothing has been done then.
         """
         entry = self.units.find(unit)
         if entry is None and unit not in self._pins:
-            raise Declined("unknown-unit", f"{unit} is neither in the Master List nor has it properties")
+            raise Refused("unknown-unit", f"{unit} is neither in the Master List nor has it properties")
         if entry is None and self._world.obeys("SS-PROV-10"):
-            raise Declined("not-placed", f"{unit} has not registered yet")
+            raise Refused("not-placed", f"{unit} has not registered yet")
         if unit not in self._pins:
-            raise Declined("no-properties", f"{unit} has no PIN in its device properties")
+            raise Refused("no-properties", f"{unit} has no PIN in its device properties")
         self._refuse_while_running(unit)
         job = Job(
             job=f"P-{len(self._jobs) + 1:06d}",
@@ -166,9 +166,9 @@ class Tms:
         return job
 
     def job(self, job: str) -> Job:
-        """Return a job. Raises Declined ``unknown-job``."""
+        """Return a job. Raises Refused ``unknown-job``."""
         if job not in self._jobs:
-            raise Declined("unknown-job", f"there is no job {job}")
+            raise Refused("unknown-job", f"there is no job {job}")
         return self._jobs[job]
 
     def elapsed_s(self, job: Job) -> float:
@@ -178,7 +178,7 @@ class Tms:
     def _refuse_while_running(self, unit: str) -> None:
         last = self._runs.get(unit)
         if last is not None and last.job.state == "running":
-            raise Declined("busy", f"{last.job.job} is still running")
+            raise Refused("busy", f"{last.job.job} is still running")
 
     def _ended(self, job: Job, attributes: Attributes | None) -> None:
         entry = self.units.find(job.unit)
@@ -194,11 +194,11 @@ class Tms:
     def data(self, unit: str) -> tuple[Entry, Attributes | None]:
         """Return the unit with its readings, and how to read them: None where TMS does not vouch for it.
 
-        Raises Declined ``unknown-unit``, or ``not-provisioned`` for a unit that has delivered nothing yet.
+        Raises Refused ``unknown-unit``, or ``not-provisioned`` for a unit that has delivered nothing yet.
         """
         entry = self.entry(unit)
         if not entry.readings and entry.status != "provisioned":
-            raise Declined("not-provisioned", f"{unit} has delivered nothing: it is {entry.status}")
+            raise Refused("not-provisioned", f"{unit} has delivered nothing: it is {entry.status}")
         if entry.status == "provisioned":
             return entry, entry.attributes
         return entry, None if self._world.obeys("SS-PROV-13") else self._attributes("")
@@ -218,10 +218,10 @@ class Tms:
         return self._section_four.begin(unit, registered=self.units.find(unit) is not None)
 
     def section_four(self, check: str) -> SectionFourCheck:
-        """Return what section 4 has come to. Raises Declined ``unknown-check``."""
+        """Return what section 4 has come to. Raises Refused ``unknown-check``."""
         found = self._section_four.find(check)
         if found is None:
-            raise Declined("unknown-check", f"there is no check {check}")
+            raise Refused("unknown-check", f"there is no check {check}")
         return found
 
     def internet(self) -> bool:
@@ -229,9 +229,9 @@ class Tms:
         return self._network.closed("internet") or not self._world.obeys("SS-TRB-06")
 
     def open_ticket(self, unit: str, job: str) -> Ticket:
-        """Open a case with the vendor, with the events of the job. Raises Declined ``unknown-job``."""
+        """Open a case with the vendor, with the events of the job. Raises Refused ``unknown-job``."""
         found = self.job(job)
         if found.unit != unit:
-            raise Declined("unknown-job", f"{job} is not a job of {unit}")
+            raise Refused("unknown-job", f"{job} is not a job of {unit}")
         events = self.events.since(unit, found.requested_at) if self._world.obeys("SS-TRB-07") else ()
         return Ticket(ticket=f"T-{next(self._tickets):06d}", unit=unit, job=job, events=len(events))
