@@ -70,20 +70,20 @@ class Links:
                     timeout_s=float(options.get("connect_timeout_s", CONNECT_TIMEOUT_S)),
                 )
             case "terminal":
-                stream = self._terminal(link)
+                tap = self._tap(link)
+                stream = self._terminal(options, tap)
             case other:
                 raise BenchError(
                     f"{self._device}.{link}: no stream transport {other!r}; there are serial, tcp, terminal"
                 )
         return OpenedLink(stream=stream, serial=serial, tap=tap, options=options)
 
-    def _terminal(self, link: str) -> ByteStream:
+    def _terminal(self, options: Mapping[str, str], tap: Tap) -> ByteStream:
         """Open a terminal; where it is the run's own, nothing else writes on it until it is closed."""
         from adapters.transports.terminal import TerminalTransport  # most benches ask nobody
 
-        device = self._options[link].get("device", "")
         return TerminalTransport.open(
-            device=device, clock=self._clock, tap=self._tap(link), lend=self._lend_terminal
+            device=options.get("device", ""), clock=self._clock, tap=tap, lend=self._lend_terminal
         )
 
     def open_http(self, link: str) -> HttpChannel:

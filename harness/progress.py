@@ -59,6 +59,7 @@ class ProgressSink:
             markup=False,
             emoji=False,
             soft_wrap=not terminal,
+            width=self._stream.columns() if terminal else None,
         )
         self._clock = WallClock()
         self._began_s = self._last_line_s = self._clock.monotonic_s()
@@ -128,6 +129,7 @@ class ProgressSink:
     def resume(self) -> None:
         """Show the bar again."""
         if self._bar is not None and not self._closed:
+            self._console.width = self._stream.columns() or self._console.width  # it may be another by now
             self._bar.start()
 
     def close(self) -> None:
@@ -214,8 +216,15 @@ class _Unbreakable(io.TextIOBase):
         """Return whether the stream was a terminal when the run began."""
         return self._terminal
 
+    def columns(self) -> int | None:
+        """Return how wide the terminal is; rich asks standard streams, which pytest has taken away."""
+        try:
+            return os.get_terminal_size(self.fileno()).columns or None
+        except OSError:
+            return None
+
     def fileno(self) -> int:
-        """Return the descriptor, from which rich learns how wide the terminal is."""
+        """Return the descriptor of the terminal."""
         if self._stream is None:
             raise OSError("the stream is gone")
         return self._stream.fileno()

@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from adapters.errors import NotSeen
 from harness.quantities import Unit, unit_of_name
 
 
@@ -24,7 +25,15 @@ class _Absent:
         return "absent"
 
 
+class _NotSeen:
+    """What is shown of a field that nobody could see."""
+
+    def __repr__(self) -> str:
+        return "not seen"
+
+
 ABSENT = _Absent()
+NOT_SEEN = _NotSeen()
 
 
 def alternatives(annotation: object) -> tuple[object, ...]:
@@ -116,6 +125,14 @@ def value_at(result: object, path: Sequence[str]) -> object:
     return here
 
 
+def shown_field(record: object, name: str) -> object:
+    """Return a field to show it; one nobody could see says so, and raises only where it is judged."""
+    try:
+        return getattr(record, name)
+    except NotSeen:
+        return NOT_SEEN
+
+
 def main_field(result: object) -> str:
     """Return the field that a reading is about: ``scaled`` where it has been scaled, else ``value``."""
     return "value" if value_at(result, ("scaled",)) in (ABSENT, None) else "scaled"
@@ -151,7 +168,9 @@ def text_of(value: object) -> str:
         case list() | tuple():
             return "[" + ", ".join(text_of(entry) for entry in value) + "]"
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            inner = ", ".join(f"{name}: {text_of(getattr(value, name))}" for name in fields_of(type(value)))
+            inner = ", ".join(
+                f"{name}: {text_of(shown_field(value, name))}" for name in fields_of(type(value))
+            )
             return "{" + inner + "}"
         case _:
             return str(value)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import Enum
 
 from adapters.errors import LabError, Refused, TransportError
+from harness.results import shown_field
 from harness.verdicts import Aborted, CheckFailed, Inconclusive, NotAllowed
 
 
@@ -31,7 +32,7 @@ def said(value: object) -> str:
         case list() | tuple() | set() | frozenset():
             return ", ".join(said(entry) for entry in value)
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr)
+            fields = ((f.name, shown_field(value, f.name)) for f in dataclasses.fields(value) if f.repr)
             return ", ".join(f"{name}: {said(entry)}" for name, entry in fields)
         case _:
             return str(value)

@@ -38,6 +38,11 @@ KnownBy = Annotated[str, StringConstraints(pattern=rf"^(?:{_KNOWN_BY.pattern})$"
 ``span F G``            the seconds from F to G, or to now where G is not known yet
 """
 
+Choices = Annotated[
+    dict[str, str],
+    BeforeValidator(lambda given: dict.fromkeys(given, "") if isinstance(given, list) else given),
+]
+
 Values = Annotated[
     tuple[str, ...], BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
 ]
@@ -61,12 +66,10 @@ class AskedField(Strict):
 
     ask: str = ""  # the question; empty: the field's name
     help: str = ""  # what ``?`` tells
-    choices: dict[str, str] = Field(
-        default_factory=dict
-    )  # for text: the words it may be, and what each means
+    choices: Choices = Field(default_factory=dict)  # of a text: the words it may be, and their meaning
     only_if: dict[str, Values] = Field(default_factory=dict)  # asked only where other answers are these
     known_by: KnownBy | None = None
-    if_unseen: str | None = None  # what it is taken for where the screen does not show it
+    otherwise: str = ""  # what it is where it is not asked; empty: the default of its type
 
     @model_validator(mode="after")
     def _asked_or_known(self) -> AskedField:

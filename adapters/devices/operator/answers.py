@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
 from adapters.devices.operator.shape import fields_of, is_record, plain
@@ -37,6 +38,18 @@ _UNITS = {
 _CLOSE_S = 60  # a screen's clock may be this much ahead of ours
 
 
+class Unseen(Enum):
+    """What a field is that the screen does not show."""
+
+    UNSEEN = "not shown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+UNSEEN = Unseen.UNSEEN
+
+
 @dataclass(frozen=True, kw_only=True)
 class Moment:
     """What an answer may refer to: the present, and the zone in which the screen shows times."""
@@ -55,13 +68,16 @@ class Moment:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerType:
-    """What may be typed. ``read`` raises ValueError in words; of a list it reads one entry."""
+    """What may be typed. ``read`` raises ValueError in words; of a list it reads one entry.
+
+    ``brief`` is what a prompt says of it, ``words`` what the help and a complaint say.
+    """
 
     words: str
+    brief: str = ""
     read: Callable[[str, Moment], object] = field(repr=False, compare=False)
     choices: tuple[str, ...] = ()
     many: bool = False
-    unit: str = ""
 
 
 def answer_type(
@@ -80,15 +96,21 @@ def answer_type(
         one = _record(inner[0], given) if is_record(inner[0]) else answer_type(name, inner[0], choices, given)
         if one is None or one.many:
             return None
-        return AnswerType(words=f"{one.words}, one a line", read=one.read, choices=one.choices, many=True)
+        return AnswerType(
+            words=f"{one.words}; one a line", brief=one.brief, read=one.read, choices=one.choices, many=True
+        )
     if get_origin(kind) is Literal:
         return _choice([str(entry) for entry in get_args(kind) if entry != ""])
     if kind is str:
         return _choice(list(choices)) if choices else AnswerType(words="text", read=_text)
     if kind is bool:
-        return AnswerType(words="yes or no", read=_bool)
+        return AnswerType(words="yes or no", brief="yes/no", read=_bool)
     if kind is datetime:
-        return AnswerType(words="now, 14:05, 2026-01-05 14:05:30 or with +01:00 behind it", read=_datetime)
+        return AnswerType(
+            words="now, 14:05 for today, 2026-01-05 14:05:30, or that with +01:00 behind it",
+            brief="e.g. now, 14:05, 2026-01-05 14:05",
+            read=_datetime,
+        )
     if kind in (int, float, Decimal):
         return _number(kind, _UNITS.get(name.rpartition("_")[2], "") if "_" in name else "")
     return None
@@ -187,6 +209,7 @@ def _today(typed: str, moment: Moment, expected: str) -> datetime:
 def _number(kind: type, unit: str) -> AnswerType:
     whole = "a whole number" if kind is int else "a number"
     words = "a duration such as 90 s or 5 min" if unit == "s" else f"{whole} of {unit}" if unit else whole
+    brief = "e.g. 90 s, 5 min" if unit == "s" else unit or "number"
 
     def read(typed: str, moment: Moment) -> object:
         found = _NUMBER.fullmatch(typed)
@@ -203,7 +226,7 @@ def _number(kind: type, unit: str) -> AnswerType:
             raise ValueError(f"expected {words}")
         return kind(value)
 
-    return AnswerType(words=words, read=read, unit=unit)
+    return AnswerType(words=words, brief=brief, read=read)
 
 
 def _choice(words: list[str]) -> AnswerType:
@@ -231,7 +254,8 @@ def _record(record: type, given: Mapping[str, object]) -> AnswerType | None:
         if column is None or column.many:
             return None
         columns[each.name] = column
-    words = f"{SEPARATOR} ".join(name.replace("_", " ") for name in columns)
+    names = ("time" if name == "at" else name.replace("_", " ") for name in columns)
+    words = f"{SEPARATOR} ".join(names)
 
     def read(typed: str, moment: Moment) -> object:
         parts = [part.strip() for part in typed.split(SEPARATOR, len(columns) - 1)]
@@ -245,4 +269,4 @@ def _record(record: type, given: Mapping[str, object]) -> AnswerType | None:
                 raise ValueError(f"{name.replace('_', ' ')}: {error}") from None
         return record(**known, **values)
 
-    return AnswerType(words=words, read=read)
+    return AnswerType(words=words, brief=words, read=read)

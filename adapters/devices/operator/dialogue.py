@@ -7,14 +7,14 @@ holds one is thrown away and asked for again, so that it cannot end up in a resu
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from adapters.base import ByteStream, Clock
 from adapters.devices.operator.answers import MAX_ENTRIES, Moment, duration_words
 from adapters.devices.operator.form import Question
 from adapters.devices.operator.shape import MISSING
-from adapters.errors import BenchError, LinkLost, NotSeen, ReadTimeout
+from adapters.errors import BenchError, LinkLost, ReadTimeout
 from adapters.registry import Secret
 
 T = TypeVar("T")
@@ -24,9 +24,11 @@ TRIES = 3  # answers in a row that are none
 WIDEST = 96  # lines longer than that are hard to read
 MAX_LINE_BYTES = 4096  # what a terminal keeps of a line
 SHORTEST_SECRET = 4  # fewer characters than that occur by chance
+_ROOM = 24  # of a line, for the answer
+_LONGEST_LABEL = 44
 
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-HELP = "?   s the system refused   x cannot be done here"
+HELP = "?: help   Enter: not shown   -: empty   s: the system refused   x: cannot be done here"
 _EXPLAINED = (
     "?       what is expected here",
     "s       the system refused: it said no, in its own words",
@@ -82,10 +84,17 @@ class Dialogue:
     ) -> None:
         """Write a paragraph, wrapped to the terminal; lines after the first hang ``hang`` further in."""
         lines = textwrap.wrap(
-            _shown(text), self._width, initial_indent=" " * indent, subsequent_indent=" " * (indent + hang)
-        )
+            _shown(text), self._width, initial_indent=" " * indent,
+            subsequent_indent=" " * (indent + min(hang, self._width // 2)), break_on_hyphens=False,
+        )  # fmt: skip
         for line in lines or [""]:
             self._write((self._bold(line) if bold else self._dim(line) if dim else line) + "\n")
+
+    def table(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Write labels and values in two columns."""
+        column = min(max((len(label) for label, _ in rows), default=0), _LONGEST_LABEL)
+        for label, value in rows:
+            self.say(f"{label:<{column}}  {value}", indent=6, hang=column + 2, dim=True)
 
     def gap(self) -> None:
         """Write an empty line."""
@@ -98,23 +107,20 @@ class Dialogue:
     # -- asking
 
     def ask(self, question: Question, moment: Callable[[], Moment], before: object = MISSING) -> object:
-        """Return the answer to one question; ``before`` is what Enter keeps, where it was asked before.
-
-        Raises NotSeen where the screen does not show it and there is nothing it could be taken for.
-        """
+        """Return the answer to one question; ``before`` is what Enter keeps, where it was asked before."""
         if question.answer.many:
             return self._list(question, moment, before)
-        marks = [self._enter(question, before), f"- {_word(question.empty)}" if question.empty == "" else ""]
-        self._choices(question)
+        for number, word in enumerate(question.answer.choices, 1):
+            self._choice(number, word, question.meanings.get(word, ""))
 
         def read(typed: str) -> object:
             if not typed:
-                return self._unseen(question) if before is MISSING else before
+                return question.unseen if before is MISSING else before
             if typed == "-" and question.empty is not MISSING:
                 return question.empty
             return question.answer.read(_literal(typed), moment())
 
-        return self._until(self._prompt(question, marks), read, lambda: self._explain(question))
+        return self._until(self._prompt(question, before), read, lambda: self._explain(question))
 
     def confirm(self, text: str, *, otherwise: str = "") -> bool:
         """Ask for Enter, or for one of the letters of ``otherwise`` (which returns False)."""
@@ -124,7 +130,8 @@ class Dialogue:
                 return True
             if otherwise and typed.lower() in (otherwise[0], otherwise):
                 return False
-            raise ValueError("expected Enter" + (f" or {otherwise[0]}" if otherwise else ""))
+            other = f"{otherwise[0]}" if otherwise else "x where it cannot be done"
+            raise ValueError(f"expected Enter, or {other}")
 
         return self._until(f"{text} > ", read, lambda: None)
 
@@ -139,7 +146,7 @@ class Dialogue:
 
     def free(self, text: str) -> str:
         """Ask for a few words; Enter alone is none."""
-        return self._until(f"{text} > ", lambda typed: _sentence(typed), lambda: None, words=False)
+        return self._until(f"{text} > ", _sentence, lambda: None, words=False)
 
     def choose(self, text: str, choices: Mapping[str, str]) -> str:
         """Ask for one of some words by number or name; empty: none of them."""
@@ -162,9 +169,11 @@ class Dialogue:
     def _list(self, question: Question, moment: Callable[[], Moment], before: object) -> object:
         """Ask for entries, one a line. Enter at the first line: none, or what it was before."""
         entries: list[object] = []
-        self._choices(question)
-        end = self._enter(question, before)
-        self._write(self._prompt(question, [question.answer.words, end]).rstrip("> ") + ":\n")
+        for number, word in enumerate(question.answer.choices, 1):
+            self._choice(number, word, question.meanings.get(word, ""))
+        how = question.answer.brief or "one a line"
+        end = "Enter: none, or the end" if before is MISSING else "Enter: as before"
+        self.say(f"{question.ask} [{how}; {end}]", hang=3)
         while len(entries) < MAX_ENTRIES:
 
             def read(typed: str) -> object:
@@ -178,24 +187,14 @@ class Dialogue:
             entries.append(entry)
         raise BenchError(f"{self._name}: more than {MAX_ENTRIES} entries for “{question.ask}”")
 
-    def _enter(self, question: Question, before: object) -> str:
-        if before is not MISSING:
-            return "Enter: as before"
-        if question.answer.many:
-            return "Enter ends the list"
-        if question.unseen is MISSING:
-            return ""
-        return f"Enter: {'not shown' if question.unseen in (None, '') else question.unseen}"
-
-    def _prompt(self, question: Question, marks: Iterable[str]) -> str:
-        answer = question.answer
-        expected = "" if answer.words == "text" or answer.choices or answer.many else answer.words
-        inner = ", ".join(filter(None, (expected, *marks)))
-        return f"   {question.ask}" + (f" [{inner}]" if inner else "") + " > "
-
-    def _choices(self, question: Question) -> None:
-        for number, word in enumerate(question.answer.choices, 1):
-            self._choice(number, word, question.meanings.get(word, ""))
+    def _prompt(self, question: Question, before: object) -> str:
+        marks = (question.answer.brief, "" if before is MISSING else "Enter: as before")
+        inner = ", ".join(filter(None, marks))
+        text = f"{question.ask} [{inner}]" if inner else question.ask
+        if len(text) < self._width - _ROOM:
+            return f"   {text} > "
+        self.say(text, hang=3)
+        return "   > "
 
     def _choice(self, number: int, word: str, meaning: str) -> None:
         self.say(f"{number} {word}" + (f": {meaning}" if meaning else ""), indent=6, hang=2)
@@ -204,17 +203,6 @@ class Dialogue:
         if question.help:
             self.say(question.help, indent=6)
         self.say(f"Expected: {question.answer.words}.", indent=6)
-        if question.unseen is MISSING and not question.answer.many:
-            self.say("Enter alone: not to be seen; the case then ends without a verdict.", indent=6)
-
-    def _unseen(self, question: Question) -> object:
-        """Return what an unseen field is taken for. Raises NotSeen once the person has confirmed it."""
-        if question.unseen is not MISSING:
-            return question.unseen
-        sure = "   Not to be seen? The case then ends without a verdict [Enter: so it is, n: ask again]"
-        if self.confirm(sure, otherwise="no"):
-            raise NotSeen(f"{self._name}: “{question.ask}” is not to be seen, says the operator")
-        raise ValueError("once more")
 
     def _until(
         self, prompt: str, read: Callable[[str], T], explain: Callable[[], None], *, words: bool = True
@@ -284,10 +272,6 @@ def _sentence(typed: str) -> str:
     if len(typed) > 400 or not typed.isprintable():
         raise ValueError("expected a few words, at most 400 characters")
     return typed
-
-
-def _word(value: object) -> str:
-    return "empty" if value == "" else str(value)
 
 
 def _shown(text: str) -> str:

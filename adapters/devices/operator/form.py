@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.devices.operator.answers import AnswerType, Moment, answer_type, text_of
+from adapters.devices.operator.answers import UNSEEN, AnswerType, Moment, answer_type, text_of
+from adapters.devices.operator.partial import as_far_as_seen
 from adapters.devices.operator.shape import MISSING, Method, ResultField, fields_of, is_record, plain
-from adapters.errors import BenchError, NotPermitted
+from adapters.errors import BenchError, NotPermitted, NotSeen
 from adapters.profiles.operator_model import AskedField, Task
 
 WHOLE = ""
@@ -25,7 +26,7 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """One field to read off. ``unseen`` is what it is taken for where the screen does not show it."""
+    """One field to read off."""
 
     name: str
     ask: str
@@ -33,7 +34,7 @@ class Question:
     answer: AnswerType
     meanings: Mapping[str, str]  # of the choices
     only_if: Mapping[str, tuple[str, ...]]
-    unseen: Any = MISSING
+    unseen: object = UNSEEN  # what Enter alone stands for
     empty: Any = MISSING  # what ``-`` stands for
     otherwise: Any = MISSING  # what it is where it is not asked
 
@@ -80,13 +81,17 @@ class Form:
         if self._result in (None, type(None)):
             return None
         if not is_record(self._result):
+            if answers[WHOLE] is UNSEEN:
+                raise NotSeen(f"{self._method.words}: it is not shown, says the operator")
             return answers[WHOLE]
         values = dict(self._fixed)
         for question in self.questions:
-            values[question.name] = answers.get(question.name, question.otherwise)
+            doubtful = any(values.get(name) is UNSEEN for name in question.only_if)
+            otherwise = UNSEEN if doubtful else question.otherwise
+            values[question.name] = answers.get(question.name, otherwise)
         for name, rule in self._derived.items():
             values[name] = self._known(name, rule, values, moment)
-        return self._result(**{name: value for name, value in values.items() if value is not MISSING})
+        return as_far_as_seen(self._result, values)
 
     # -- inside
 
@@ -114,16 +119,13 @@ class Form:
         if answer is None:
             self._fixed[field.name] = self._default(field)
             return
-        unseen: Any = None if optional else MISSING
-        if entry.if_unseen is not None:
-            unseen = self._typed(field, answer, entry.if_unseen)
         otherwise: Any = MISSING
         if entry.only_if:
-            otherwise = self._default(field) if field.default is not MISSING else unseen
+            otherwise = self._typed(field, answer, entry.otherwise) if entry.otherwise else field.default
             if otherwise is MISSING:
                 raise BenchError(
-                    f"{self._method.name}: `{field.name}` has no default, so it must always be asked: "
-                    "remove `only_if` or add `if_unseen`"
+                    f"{self._method.name}: `{field.name}` has no default, so the profile has to say "
+                    "what it is where it is not asked: `otherwise`"
                 )
         self.questions.append(
             Question(
@@ -133,8 +135,8 @@ class Form:
                 answer=answer,
                 meanings=entry.choices,
                 only_if=entry.only_if,
-                unseen=unseen,
-                empty="" if kind is str else () if answer.many else unseen if optional else MISSING,
+                unseen=None if optional else UNSEEN,
+                empty="" if kind is str else () if answer.many else None if optional else MISSING,
                 otherwise=otherwise,
             )
         )
@@ -149,8 +151,6 @@ class Form:
 
     def _typed(self, field: ResultField, answer: AnswerType, text: str) -> object:
         """Return a value the profile gives as text."""
-        if text == "":
-            return () if answer.many else ""
         try:
             value = answer.read(text, Moment(now=_NEVER))
         except ValueError as error:
@@ -160,14 +160,17 @@ class Form:
     def _from_earlier(self, name: str) -> Any:
         """Return the field of the last result about the same thing: whose fields agree with the arguments."""
         for result in reversed(self._earlier):
-            if isinstance(result, self._result) and all(
-                getattr(result, each, value) == value for each, value in self._arguments.items()
+            fields = vars(result) if isinstance(result, self._result) else {}  # unseen ones can be handed on
+            if name in fields and all(
+                fields.get(each, value) == value for each, value in self._arguments.items()
             ):
-                return getattr(result, name)
+                return fields[name]
         return MISSING
 
     def _known(self, name: str, rule: str, values: Mapping[str, Any], moment: Moment) -> object:
         word, *operands = rule.split(" ")
+        if word != "always" and any(values.get(each.partition(".")[0]) is UNSEEN for each in operands):
+            return UNSEEN
         match word:
             case "clock":
                 return moment.now
