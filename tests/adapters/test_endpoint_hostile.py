@@ -1,4 +1,4 @@
-"""Octets nobody should send on the stand-in link: one family of errors, bounded effort, no wrong answer taken."""
+"""Octets nobody should send on the stand-in link: one family of errors, bounded effort, no wrong answer."""
 
 from __future__ import annotations
 
