@@ -6,8 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from virtual_rig.parts.ansi_meter import AnsiMeterEntry
 from virtual_rig.parts.instruments import AcSourceEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
 from virtual_rig.parts.secured import EndpointsEntry
 
-DeviceEntry = Annotated[Mcs301Entry | AcSourceEntry | EndpointsEntry, Field(discriminator="model")]
+DeviceEntry = Annotated[Mcs301Entry | AnsiMeterEntry | AcSourceEntry | EndpointsEntry, Field(discriminator="model")]
