@@ -27,8 +27,6 @@ class Ledger:
 
     def use_up(self, number: int, sender: str, answer: DoneAnswer) -> None:
         """Note that a number has been used, and what was answered."""
-        if not self._world.obeys("IT-CMD-12"):
-            self._used.clear()  # room for one number only: an older command works again after another one
         self._used[self._key(number, sender)] = answer
 
     def mistakes(self) -> bool:
