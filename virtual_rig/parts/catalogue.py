@@ -11,4 +11,6 @@ from virtual_rig.parts.instruments import AcSourceEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
 from virtual_rig.parts.secured import EndpointsEntry
 
-DeviceEntry = Annotated[Mcs301Entry | AnsiMeterEntry | AcSourceEntry | EndpointsEntry, Field(discriminator="model")]
+DeviceEntry = Annotated[
+    Mcs301Entry | AnsiMeterEntry | AcSourceEntry | EndpointsEntry, Field(discriminator="model")
+]
