@@ -53,10 +53,11 @@ class Procedures:
         if result is not Result.COMPLETED:
             self._answer = lambda: replace(refusal, result=result)
             return ResponseCode.OK
-        outcome = self._handlers[name](arguments)
+        answer = self._handlers[name](arguments)
         procedure = self._profile.procedures[name]
-        self._answer = lambda: self._told(request, procedure, outcome() if callable(outcome) else outcome)
-        self._invoked(request.number, user)
+        self._answer = lambda: self._told(request, procedure, _outcome(answer))
+        if _outcome(answer)[0] in (Result.COMPLETED, Result.ACCEPTED):
+            self._invoked(request.number, user)
         return ResponseCode.OK
 
     def response(self) -> bytes | ResponseCode:
@@ -98,6 +99,10 @@ class Procedures:
             except LocalProtocolError as error:
                 raise BenchError(f"virtual meter {self._profile.profile}: {error}") from error
         return ProcedureResponse(number=request.number, sequence=request.sequence, result=result, data=data)
+
+
+def _outcome(answer: Answer) -> Outcome:
+    return answer() if callable(answer) else answer
 
 
 def _layout(name: str, fields: tuple[FieldEntry, ...]) -> TableLayout:
