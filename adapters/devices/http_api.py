@@ -13,11 +13,13 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from adapters.errors import BenchError, Refused, RemoteProtocolError
+from adapters.errors import BenchError, LocalProtocolError, ProtocolError, Refused, RemoteProtocolError
 from adapters.registry import AdapterContext, HttpChannel, Secret
 from adapters.transports.http_answer import SHOWN_OCTETS, HttpAnswer
 
 PROBLEM_JSON = "application/problem+json"
+SHOWN_CHARACTERS = 300
+_NOT_UNDERSTOOD = (400, 422)
 
 
 class ApiModel(BaseModel):
@@ -69,8 +71,9 @@ class JsonApi:
     ) -> M:
         """Send a request and return its answer as ``model``.
 
-        Raises Refused with the server's reason, RemoteProtocolError with the octets of any other answer than
-        the promised one, and the errors of the transport.
+        Raises Refused with the server's reason, LocalProtocolError where it does not understand what was
+        asked, RemoteProtocolError with the octets of any other answer than the promised one, and the errors
+        of the transport.
         """
         if self._channel is None:
             self._channel = self._open(self._link)
@@ -86,13 +89,15 @@ class JsonApi:
         if channel is not None:
             channel.close()
 
-    def _declined(self, answer: HttpAnswer) -> Refused | RemoteProtocolError:
-        if answer.media_type != PROBLEM_JSON:
-            return self._unexpected(answer, f"status {answer.status} without a reason")
-        problem = self._read(Problem, answer)
-        if problem.reason not in self._reasons:
-            return self._unexpected(answer, f"status {answer.status} for a reason nobody knows")
-        return Refused(problem.reason, problem.detail or problem.title, data=answer.body[:SHOWN_OCTETS])
+    def _declined(self, answer: HttpAnswer) -> ProtocolError | Refused:
+        problem = self._read(Problem, answer) if answer.media_type == PROBLEM_JSON else None
+        if problem is not None and problem.reason in self._reasons:
+            return Refused(problem.reason, problem.detail or problem.title, data=answer.body[:SHOWN_OCTETS])
+        if answer.status in _NOT_UNDERSTOOD:
+            said = problem.detail if problem is not None else answer.text[:SHOWN_CHARACTERS]
+            return LocalProtocolError(f"{self.name}: the server does not understand {answer.request}: {said}")
+        known = "for a reason nobody knows" if problem is not None else "without a reason"
+        return self._unexpected(answer, f"status {answer.status} {known}")
 
     def _read(self, model: type[M], answer: HttpAnswer) -> M:
         answer.json()  # what no honest service sends stops here

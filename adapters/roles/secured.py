@@ -58,7 +58,8 @@ class UserSaved:
 class SecurityHeadEnd(Device, Protocol):
     """The FDM Tools server with the security manager (ISM) behind it.
 
-    Reasons of Refused: ``unknown-endpoint``, ``not-needed``, ``not-permitted``, ``unavailable``.
+    Reasons of Refused: ``unknown-endpoint``, ``unknown-user``, ``not-needed``, ``not-permitted``,
+    ``unavailable``.
     """
 
     @hurts("keys")
@@ -108,6 +109,7 @@ class CommandsRetrieved:
 
     endpoints: tuple[str, ...]  # those it brought material for
     not_needed: tuple[str, ...]  # devices that work without
+    not_found: tuple[str, ...] = ()  # no device of that id and type is known
     signed_authorizations: int
     secure_commands: int
     keys: int
@@ -143,9 +145,10 @@ class CommandOutcome:
 class FieldTool(Device, Protocol):
     """A handheld with the field tools application.
 
-    Reasons of Refused, by the tool: ``no-connection``, ``not-logged-in``, ``not-permitted``, ``no-material``,
-    ``not-on-menu``, ``not-listed``; from the endpoint: ``secure-command-required``, ``session-required``,
-    ``key-required``, ``bad-authorization``, ``expired``, ``not-available``, ``no-answer``.
+    Reasons of Refused, by the tool: ``no-connection``, ``not-logged-in``, ``wrong-password``,
+    ``not-permitted``, ``no-material``, ``not-on-menu``, ``not-listed``, ``busy``; from the endpoint:
+    ``secure-command-required``, ``session-required``, ``key-required``, ``bad-authorization``, ``expired``,
+    ``not-available``, ``malformed``, ``no-answer``.
     """
 
     def log_in(self, user: str) -> LoggedIn:

@@ -8,8 +8,6 @@ of field tools (who get theirs by logging in) and the lab's radio. Material leav
 from __future__ import annotations
 
 import base64
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,11 +18,11 @@ from adapters.protocols.endpoint_link.words import Command
 from virtual_rig.head_ends.fdm_bodies import (
     About,
     CommandsWanted,
-    CommandWord,
     Credentials,
     Device,
     Devices,
     EndpointId,
+    Endpoints,
     FreshPiece,
     Issued,
     LoggedIn,
@@ -35,6 +33,9 @@ from virtual_rig.head_ends.fdm_bodies import (
     Retrieved,
     UserPermissions,
     Waiting,
+    counted,
+    ids,
+    words,
 )
 from virtual_rig.head_ends.problems import answer_refusals, bearer_of, bearer_wanted, refusals
 from virtual_rig.secured.fdm import Bundle, FdmServer, Wanted, what_it_is
@@ -110,8 +111,8 @@ def _add_office(app: FastAPI, server: FdmServer, tokens: FdmTokens, about: About
                 validity_s=float(ordered.valid_for_s),
             )
         )
-        served = _ids(dict.fromkeys(piece.endpoint for piece in issued))
-        return Issued(request=request, endpoints=served, **_counted(issued))
+        served = ids(dict.fromkeys(piece.endpoint for piece in issued))
+        return Issued(request=request, endpoints=served, **counted(issued))
 
     @app.get("/devices", dependencies=[office], responses=refusals(STATUSES, "not-permitted"))
     async def devices() -> Devices:
@@ -135,7 +136,7 @@ def _add_office(app: FastAPI, server: FdmServer, tokens: FdmTokens, about: About
         """Count what waits to be retrieved for a device."""
         held = server.waiting(int(endpoint))
         commands = dict.fromkeys(command for _, command in map(what_it_is, held) if command is not None)
-        return Waiting(endpoint=endpoint, commands=_words(commands), **_counted(held))
+        return Waiting(endpoint=endpoint, commands=words(commands), **counted(held))
 
     @app.get(
         "/users/{user}/permissions",
@@ -144,7 +145,7 @@ def _add_office(app: FastAPI, server: FdmServer, tokens: FdmTokens, about: About
     )
     async def permissions(user: str) -> UserPermissions:
         """Say what a user may do."""
-        return UserPermissions(user=user, commands=_words(server.permissions(user)))
+        return UserPermissions(user=user, commands=words(server.permissions(user)))
 
     @app.put(
         "/users/{user}/permissions",
@@ -154,7 +155,7 @@ def _add_office(app: FastAPI, server: FdmServer, tokens: FdmTokens, about: About
     async def set_permissions(user: str, wanted: Permissions) -> UserPermissions:
         """Say which commands a user may perform from now on, and no others."""
         granted = server.set_permissions(user, map(Command.of, wanted.commands))
-        return UserPermissions(user=user, commands=_words(granted))
+        return UserPermissions(user=user, commands=words(granted))
 
 
 def _add_field_tools(app: FastAPI, server: FdmServer) -> None:
@@ -165,7 +166,7 @@ def _add_field_tools(app: FastAPI, server: FdmServer) -> None:
         return LoggedIn(
             user=done.user,
             token=done.token,
-            permitted=_words(done.permissions),
+            permitted=words(done.permissions),
             material=tuple(map(_piece, done.pushed)),
         )
 
@@ -181,10 +182,18 @@ def _add_field_tools(app: FastAPI, server: FdmServer) -> None:
 
 
 def _add_lab(app: FastAPI, server: FdmServer, tokens: FdmTokens) -> None:
+    lab = Depends(bearer_wanted((tokens.lab,)))
+
+    @app.get("/lab/endpoints", dependencies=[lab], responses=refusals(STATUSES, "not-permitted"))
+    async def lab_endpoints() -> Endpoints:
+        """List the devices there is material for."""
+        _, records = server.devices()
+        return Endpoints(endpoints=ids(record.endpoint for record in records if record.secured))
+
     @app.post(
         "/lab/material",
         status_code=201,
-        dependencies=[Depends(bearer_wanted((tokens.lab,)))],
+        dependencies=[lab],
         responses=refusals(STATUSES, "not-permitted", "unknown-endpoint", "not-needed"),
     )
     async def lab_material(wanted: PieceWanted) -> FreshPiece:
@@ -197,10 +206,10 @@ def _add_lab(app: FastAPI, server: FdmServer, tokens: FdmTokens) -> None:
 
 def _retrieved(bundle: Bundle) -> Retrieved:
     return Retrieved(
-        endpoints=_ids(bundle.endpoints),
-        not_needed=_ids(bundle.not_needed),
-        not_found=_ids(bundle.not_found),
-        permitted=_words(bundle.permitted),
+        endpoints=ids(bundle.endpoints),
+        not_needed=ids(bundle.not_needed),
+        not_found=ids(bundle.not_found),
+        permitted=words(bundle.permitted),
         material=tuple(map(_piece, bundle.material)),
     )
 
@@ -227,20 +236,3 @@ def _piece(piece: Material) -> Piece:
             "material": base64.b64encode(piece.encode()).decode("ascii"),
         }
     )
-
-
-def _counted(pieces: Iterable[Material]) -> dict[str, int]:
-    counts = Counter(what_it_is(piece)[0] for piece in pieces)
-    return {
-        "signed_authorizations": counts[Kind.AUTHORIZATION],
-        "secure_commands": counts[Kind.COMMAND],
-        "keys": counts[Kind.READING_KEY],
-    }
-
-
-def _ids(endpoints: Iterable[int]) -> tuple[str, ...]:
-    return tuple(f"{endpoint:08d}" for endpoint in endpoints)
-
-
-def _words(commands: Iterable[Command]) -> tuple[CommandWord, ...]:
-    return tuple(command.word for command in commands)  # type: ignore[misc]

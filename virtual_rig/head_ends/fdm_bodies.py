@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.protocols.endpoint_link.material import Kind, Material
+from adapters.protocols.endpoint_link.words import Command
+from virtual_rig.secured.fdm import what_it_is
 from virtual_rig.secured.ism import VALIDITY_S
 
 MAX_DEVICES = 200
@@ -22,11 +27,13 @@ KindWord = Literal["signed-authorization", "secure-command", "reading-key"]
 Used = Annotated[tuple[int, ...], Field(max_length=10_000, description="Numbers the field tool has used up.")]
 
 
-class _Model(BaseModel):
+class RigModel(BaseModel):
+    """A body. Unknown members are mistakes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Ordered(_Model):
+class Ordered(RigModel):
     """What the security officer has ISM issue."""
 
     endpoints: tuple[EndpointId, ...] = Field(min_length=1, max_length=MAX_DEVICES)
@@ -35,7 +42,7 @@ class Ordered(_Model):
     valid_for_s: int = Field(default=int(VALIDITY_S), ge=1, le=TEN_YEARS_S)
 
 
-class Counts(_Model):
+class Counts(RigModel):
     """How much of each kind there is. Never the material itself."""
 
     signed_authorizations: int
@@ -57,7 +64,7 @@ class Waiting(Counts):
     commands: tuple[CommandWord, ...] = Field(description="The commands there are secure commands for.")
 
 
-class Device(_Model):
+class Device(RigModel):
     """A device as of the last sync with ISM, which may know better by now."""
 
     endpoint: EndpointId
@@ -66,14 +73,14 @@ class Device(_Model):
     level: Literal["basic", "ready-to-secure", "command-security", "full-security", "network-mode"]
 
 
-class Devices(_Model):
+class Devices(RigModel):
     """Every device, and when the server last heard of them from ISM."""
 
     synced_at: datetime
     devices: tuple[Device, ...]
 
 
-class Permissions(_Model):
+class Permissions(RigModel):
     """Which commands of the action menu a user may perform."""
 
     commands: tuple[CommandWord, ...]
@@ -85,7 +92,7 @@ class UserPermissions(Permissions):
     user: str
 
 
-class Credentials(_Model):
+class Credentials(RigModel):
     """A user logs in at a field tool."""
 
     user: str = Field(min_length=1, max_length=60)
@@ -93,7 +100,7 @@ class Credentials(_Model):
     used: Used = ()
 
 
-class Piece(_Model):
+class Piece(RigModel):
     """One piece of security material. Whoever holds it can use it."""
 
     endpoint: EndpointId
@@ -103,7 +110,7 @@ class Piece(_Model):
     material: str = Field(description="The octets the endpoint takes, in base64.", repr=False)
 
 
-class LoggedIn(_Model):
+class LoggedIn(RigModel):
     """What a field tool gets for a log-in."""
 
     user: str
@@ -112,21 +119,21 @@ class LoggedIn(_Model):
     material: tuple[Piece, ...] = Field(description="Material that comes along: none.")
 
 
-class Listed(_Model):
+class Listed(RigModel):
     """A line of the Request tab."""
 
     id: EndpointId
     type: DeviceType
 
 
-class CommandsWanted(_Model):
+class CommandsWanted(RigModel):
     """What the user has typed into the Request tab."""
 
     devices: tuple[Listed, ...] = Field(min_length=1, max_length=MAX_DEVICES)
     used: Used = ()
 
 
-class Retrieved(_Model):
+class Retrieved(RigModel):
     """All a field tool needs to work with these devices off-line."""
 
     endpoints: tuple[EndpointId, ...] = Field(description="Those there is material for.")
@@ -136,7 +143,13 @@ class Retrieved(_Model):
     material: tuple[Piece, ...]
 
 
-class PieceWanted(_Model):
+class Endpoints(RigModel):
+    """Devices by id."""
+
+    endpoints: tuple[EndpointId, ...]
+
+
+class PieceWanted(RigModel):
     """One piece for the lab's radio; ``command`` is given with a secure command only."""
 
     endpoint: EndpointId
@@ -145,15 +158,35 @@ class PieceWanted(_Model):
     valid_for_s: int = Field(default=86_400, ge=-TEN_YEARS_S, le=TEN_YEARS_S)
 
 
-class FreshPiece(_Model):
+class FreshPiece(RigModel):
     """A piece that exists nowhere else."""
 
     material: str = Field(description="The octets, in hexadecimal.", repr=False)
 
 
-class About(_Model):
+class About(RigModel):
     """What this server is."""
 
     serial: str
     model: str
     firmware: str
+
+
+def counted(pieces: Iterable[Material]) -> dict[str, int]:
+    """Return how many pieces there are of each kind, as ``Counts`` takes them."""
+    counts = Counter(what_it_is(piece)[0] for piece in pieces)
+    return {
+        "signed_authorizations": counts[Kind.AUTHORIZATION],
+        "secure_commands": counts[Kind.COMMAND],
+        "keys": counts[Kind.READING_KEY],
+    }
+
+
+def ids(endpoints: Iterable[int]) -> tuple[str, ...]:
+    """Return device ids as they are written on labels."""
+    return tuple(f"{endpoint:08d}" for endpoint in endpoints)
+
+
+def words(commands: Iterable[Command]) -> tuple[CommandWord, ...]:
+    """Return commands in the words of the action menu."""
+    return tuple(command.word for command in commands)  # type: ignore[misc]

@@ -10,7 +10,9 @@ from virtual_rig.parts.ansi_meter import AnsiMeterEntry
 from virtual_rig.parts.instruments import AcSourceEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
 from virtual_rig.parts.secured import EndpointsEntry
+from virtual_rig.parts.security import FdmEntry, HandheldEntry, IsmEntry
 
 DeviceEntry = Annotated[
-    Mcs301Entry | AnsiMeterEntry | AcSourceEntry | EndpointsEntry, Field(discriminator="model")
+    Mcs301Entry | AnsiMeterEntry | AcSourceEntry | EndpointsEntry | IsmEntry | FdmEntry | HandheldEntry,
+    Field(discriminator="model"),
 ]

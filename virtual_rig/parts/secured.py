@@ -91,8 +91,14 @@ class EndpointsEntry(PartEntry):
             air.add(SecuredEndpoint(setup, world=context.world, authority=authority))
         radio = RadioPort(air, context.rig, serial=self.radio_serial)
         links = [context.serial(name, "radio", radio, self.wire)]
+        secrets = {
+            f"{number}.reading_key": authority.reading_key(int(number)).hex()
+            for number, entry in self.endpoints.items()
+            if entry.security == "enhanced"
+        }
         if self.fdm is not None:
             served = context.parts[self.fdm]
+            secrets["token"] = served.secrets["lab_token"]
             links += [
                 Endpoint(device=name, link="fdm", server=each.server, url=each.url)
                 for each in served.endpoints[:1]
@@ -106,9 +112,5 @@ class EndpointsEntry(PartEntry):
             },
             endpoints=tuple(links),
             link_options={"radio": {"baud": str(RADIO_BAUD)}},
-            secrets={
-                f"{number}.reading_key": authority.reading_key(int(number)).hex()
-                for number, entry in self.endpoints.items()
-                if entry.security == "enhanced"
-            },
+            secrets=secrets,
         )
