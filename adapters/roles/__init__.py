@@ -20,6 +20,7 @@ from adapters.roles.ansi import (
     SessionOpened,
     SwitchState,
     TableRead,
+    TableSize,
     TablesListed,
     TableWritten,
 )
@@ -146,6 +147,7 @@ __all__ = [
     "SupportTicket",
     "SwitchState",
     "TableRead",
+    "TableSize",
     "TableWritten",
     "TablesListed",
     "TmsEvent",

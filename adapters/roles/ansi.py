@@ -92,6 +92,15 @@ class TablesListed:
     writable: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TableSize:
+    """How long a table ought to be by its layout and the meter's own dimensions; -1 where neither tells."""
+
+    table: str
+    number: int  # ST n is n, MT n is 2048 + n
+    octets: int
+
+
 class AnsiMeter(Meter, Protocol):
     """A meter that speaks ANSI C12.18 and keeps its data in C12.19 tables.
 
@@ -110,8 +119,28 @@ class AnsiMeter(Meter, Protocol):
         """Log off and terminate; ending what is not open is harmless."""
         ...
 
+    def default_level(self) -> str:
+        """Return the password level that is used where none is named; empty where no password is given."""
+        ...
+
+    def profile_tables(self) -> tuple[str, ...]:
+        """Return the names of the tables the profile lists."""
+        ...
+
+    def profile_registers(self) -> tuple[str, ...]:
+        """Return the names of the registers the profile lists."""
+        ...
+
+    def drop_all_links(self) -> None:
+        """Close every link without a word; the next request opens what it needs."""
+        ...
+
     def list_tables(self, link: str = "") -> TablesListed:
         """Read ST00: which tables and procedures the meter has."""
+        ...
+
+    def table_size(self, table: str, link: str = "") -> TableSize:
+        """Work out how long a table ought to be, from the meter's own dimension tables."""
         ...
 
     def read_table(self, table: str, offset: int = 0, count: int = 0, link: str = "") -> TableRead:
