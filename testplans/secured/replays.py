@@ -74,6 +74,22 @@ def settle_replay(
     return decision
 
 
+@dataclass(frozen=True, kw_only=True)
+class SameAnswer:
+    """That an answer repeats an earlier one."""
+
+    information: str
+    executions: int
+
+
+@procedure("compare_answers")
+def compare_answers(run: Steps, *, first: CommandOutcome, again: CommandOutcome) -> SameAnswer:
+    """Compare what an endpoint sent the first time with what it sends again, all but the replay flag."""
+    for name in ("endpoint", "command", "information", "executions"):
+        run.check(name, expected=getattr(first, name), actual=getattr(again, name))
+    return SameAnswer(information=again.information, executions=again.executions)
+
+
 def decided(before: EndpointStatus, after: EndpointStatus, answer: CommandOutcome) -> Decision:
     """Weigh what the endpoint said of itself before and after."""
     by_count = _by_count(before.executions, after.executions)
