@@ -105,11 +105,12 @@ class FieldWork:
 
     def _open_session(self, endpoint: int) -> Script[Outcome]:
         """Open a session; an authorization that another handheld has used is followed by the next one."""
-        while True:
-            piece = self._found(endpoint, Kind.AUTHORIZATION)
+        self._found(endpoint, Kind.AUTHORIZATION)
+        for piece in self._store.find(endpoint, Kind.AUTHORIZATION):
             answer = yield from self._used(piece, OpenSessionRequest(material=piece.encode()))
-            if not answer.replay or self._store.find(endpoint, Kind.AUTHORIZATION) is None:
-                return _outcome(endpoint, answer)
+            if not answer.replay:
+                break
+        return _outcome(endpoint, answer)
 
     def _used(self, piece: Material, request: Request) -> Script[DoneAnswer]:
         """Send a piece; once the endpoint has taken it, or says it is too old, it is used up."""
@@ -124,10 +125,9 @@ class FieldWork:
         return answer
 
     def _read(self, endpoint: int, level: Level) -> Script[Outcome]:
-        key: Material | None = None
         typed: tuple[str, ...] = ()
         if level is Level.FULL_SECURITY:
-            key = self._found(endpoint, Kind.READING_KEY)
+            self._found(endpoint, Kind.READING_KEY)
             if not self._world.obeys("IT-SEC-20"):
                 typed = ("reading-key",)  # asks the user for what it has in its store
         answer = yield from _asked(ReadRequest(), (DataAnswer, SealedDataAnswer))
@@ -136,7 +136,7 @@ class FieldWork:
             reading = decode_reading(answer.reading)
         else:
             assert isinstance(answer, SealedDataAnswer)
-            key = key if key is not None else self._store.find(endpoint, Kind.READING_KEY)
+            key = next(iter(self._store.find(endpoint, Kind.READING_KEY)), None)
             reading = unseal(answer.sealed, key.key, endpoint) if isinstance(key, ReadingKey) else None
         if reading is None:
             raise Refused(Reason.KEY_REQUIRED.word, f"the reading of {endpoint:08d} cannot be decoded")
@@ -150,12 +150,12 @@ class FieldWork:
         )
 
     def _found(self, endpoint: int, kind: Kind, command: Command | None = None) -> Material:
-        piece = self._store.find(endpoint, kind, command)
-        if piece is None:
+        pieces = self._store.find(endpoint, kind, command)
+        if not pieces:
             raise Refused(
                 "no-material", f"no {kind.name.lower().replace('_', ' ')} for device {endpoint:08d}"
             )
-        return piece
+        return pieces[0]
 
 
 def menu_of(status: StatusAnswer) -> tuple[Command, ...]:

@@ -33,12 +33,13 @@ class MaterialStore:
         self._pieces.update({piece.number: piece for piece in pieces if piece.number not in self.used})
         self._latest = frozenset(endpoints)
 
-    def find(self, endpoint: int, kind: Kind, command: Command | None = None) -> Material | None:
-        """Return the oldest piece that serves, None where there is none."""
-        for _, piece in sorted(self._pieces.items()):
-            if piece.endpoint == endpoint and what_it_is(piece) == (kind, command):
-                return piece
-        return None
+    def find(self, endpoint: int, kind: Kind, command: Command | None = None) -> tuple[Material, ...]:
+        """Return the pieces that serve, the oldest first."""
+        return tuple(
+            piece
+            for _, piece in sorted(self._pieces.items())
+            if piece.endpoint == endpoint and what_it_is(piece) == (kind, command)
+        )
 
     def use_up(self, piece: Material) -> None:
         """Take out a piece that works no more."""
