@@ -86,3 +86,7 @@ class Meter(Device, Protocol):
     def read_register(self, name: str) -> RegisterReading:
         """Read a register by the name its profile gives it."""
         ...
+
+    def drop_all_links(self) -> None:
+        """Close every link without a word, as before the meter loses its supply."""
+        ...

@@ -1,33 +1,10 @@
-"""Supply interruptions, and leaving a meter as it was found."""
+"""Leaving a meter as it was found."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from adapters.roles import DlmsMeter, PowerSource, ServiceDone
+from adapters.roles import DlmsMeter, ServiceDone
 from harness.actions import procedure
-from harness.quantities import Duration
 from harness.steps import Steps
-
-
-@dataclass(frozen=True, kw_only=True)
-class PowerCut:
-    """A supply interruption as it was made."""
-
-    off_s: float
-
-
-@procedure("cut_power", hurts=("energise",))
-def cut_power(
-    run: Steps, *, source: PowerSource, meter: DlmsMeter, off: Duration, settling_time: Duration
-) -> PowerCut:
-    """Take the supply away for ``off``, give it back and wait until the meter has started."""
-    meter.drop_all_links()
-    source.switch_off()
-    run.clock.sleep_s(off)
-    source.switch_on()
-    run.clock.sleep_s(settling_time)
-    return PowerCut(off_s=off)
 
 
 @procedure("restore_value")
