@@ -30,8 +30,9 @@ to another request:
   acknowledged and ignored. The next request is an identification, in a new session. Never is a request
   sent in a session in doubt.
 
-A line that carries octets out of order from one exchange to the next (no cable and no TCP connection does)
-would defeat this, as it defeats any protocol with one toggle bit.
+A line that carries octets out of order from one exchange to the next, or that doubles whole packets on the
+way to a device that does not recognise repetitions, would defeat this, as it defeats any protocol with one
+toggle bit. No cable and no TCP connection does either.
 
 The server is the mirror image. While it owes an answer it takes no other request; a new request means that
 its answer arrived though the ACK did not; a repeated request while its answer is unacknowledged makes it
@@ -172,8 +173,7 @@ class LinkEnd(ABC):
         self._echo.clear()  # an echo is instant; what has not come by now does not come
         if timer is self._gap or timer is self._packet_timer:
             self._gap = self._packet_timer = None
-            item = self._stream.quiet()
-            if item is not None:
+            for item in self._stream.quiet():
                 self._item(item)
         elif timer is self._timer:
             self._timer = None
@@ -357,12 +357,16 @@ class LinkEnd(ABC):
             self.early += 1
             self._disturbed = True
             return
+        unflipped = toggle == self._previous_toggle
         if stance is Stance.TAKE:
             why = self._assembly.fault_of(packet, self.parameters)
+            if not why and unflipped and self._disturbed and self._assembly.open:
+                # Two answers to one request may have the same numbers; the toggle bit tells them apart.
+                why = "the toggle bit says that a packet before it is missing"
             if why:
                 self._broken(packet, why)
                 return
-        if toggle == self._previous_toggle:
+        if unflipped:
             self.toggle_faults += 1
         self._previous, self._previous_toggle = mark, toggle
         self._out.append(_ACK)

@@ -67,6 +67,11 @@ class Assembly:
         self._pieces: list[bytes] = []
         self._expected = -1  # number of the next piece, -1 between messages
 
+    @property
+    def open(self) -> bool:
+        """True in the middle of a message."""
+        return bool(self._pieces)
+
     def clear(self) -> None:
         """Forget what has been taken of a message."""
         self._pieces.clear()

@@ -163,7 +163,7 @@ class PacketStream:
         self._position = size if start < 0 else start
         return None if start < 0 else self._packet(start, size)
 
-    def quiet(self) -> Packet | Skipped | None:
+    def quiet(self) -> list[Packet | Skipped]:
         """The line has been quiet for the inter-character time-out: settle what was pending."""
         rest, held = self._buffer[self._position :], self._held
         began = self._mode is _Mode.FLUSH or bool(rest)
@@ -171,13 +171,14 @@ class PacketStream:
         sample, octets, why = self._sample, self._octets, self._why
         self._buffer, self._position, self._mode, self._held = b"", 0, _Mode.CLEAN, None
         self._sample, self._octets, self._why = b"", 0, ""
-        if held is not None:
-            return held
-        if not octets:
-            return None
         if rest:
             why = "a packet began and did not end"
-        return Skipped(sample, f"{why or 'octets outside of a packet'}; {octets} octets", began)
+        items: list[Packet | Skipped] = []
+        if octets:
+            items.append(Skipped(sample, f"{why or 'octets outside of a packet'}; {octets} octets", began))
+        if held is not None:
+            items.append(held)
+        return items
 
     def _packet(self, start: int, size: int) -> Packet | None:
         buffer = self._buffer

@@ -60,7 +60,7 @@ class ErrorResponse:
 class IdentifyResponse:
     """What the device speaks. ``standard``: 0 C12.18, 2 C12.21, 3 C12.22.
 
-    ``features`` are the octets of the feature list without the 0x00 that ends it.
+    ``features`` are the octets of the feature list without the 0x00 that ends it (or should).
     """
 
     code: ClassVar[ResponseCode] = ResponseCode.OK

@@ -99,13 +99,14 @@ class C1218Server(LinkEnd):
             self._forget_outgoing()
             self._disturbed = True
             if self._speed_changes():
-                self._end(EndReason.NO_ACKNOWLEDGE)  # it did not follow us to the new speed
+                self._end(EndReason.NO_ACKNOWLEDGE, forget=False)  # it did not follow us to the new speed
             else:
                 self._delivered()
         return Stance.TAKE
 
     def _message(self, message: bytes) -> None:
         self._channel_once_s = 0.0
+        self._disturbed = False
         try:
             request = decode_request(message)
         except RemoteProtocolError as error:
@@ -168,7 +169,9 @@ class C1218Server(LinkEnd):
         self._nak()
 
     def _failed(self, reason: EndReason, why: str, data: bytes = b"") -> None:
-        self._end(self._ending or reason)
+        # The client's last packet is remembered: a copy of it may still be on its way.
+        self._end(self._ending or reason, forget=False)
+        self._listen()
 
     def _ran_out(self, purpose: Purpose) -> None:
         self._end(EndReason.CHANNEL_TIMEOUT)

@@ -240,9 +240,11 @@ _DECODERS: Final[dict[int, Callable[[bytes], Request]]] = {
 
 
 def _identified(octets: bytes) -> Response:
-    if len(octets) < 5 or octets[-1]:
-        raise _broken("an identification without version, revision or the end of its features", octets)
-    return IdentifyResponse(standard=octets[1], version=octets[2], revision=octets[3], features=octets[4:-1])
+    if len(octets) < 4:
+        raise _broken("an identification without standard, version or revision", octets)
+    # There are meters in the field that leave out the end of the list, though it stands in every edition.
+    features = octets[4:] if octets[-1] else octets[4:-1]
+    return IdentifyResponse(standard=octets[1], version=octets[2], revision=octets[3], features=features)
 
 
 def _negotiated(octets: bytes) -> Response:

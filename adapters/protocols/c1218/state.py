@@ -10,7 +10,7 @@ attempt ourselves raises LocalProtocolError.
 Packets, toggle bits and repetition do not change the state; they live in ``link``.
 
 Terminate and disconnect are taken in every state, so that there is always a way out; identify begins a
-session and is taken in the base state alone. (As the public implementations have it; the wording of the
+session and is taken in the base state alone. (As public implementations of devices have it; the text of the
 standard was not at hand.) The client has one state more: in doubt, after an answer that never came, where
 nothing may be asked for until the line has been quiet for a channel time-out.
 """
