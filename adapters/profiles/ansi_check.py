@@ -106,6 +106,8 @@ def _field_used(
         yield from _known((*here, "table"), table, profile.tables, "table")
         return
     layout = profile.layout_of(table)
+    if layout is None and profile.tables[table].layout is not None:
+        return  # a layout nobody knows, which is reported where it is named
     if layout is None:
         yield Mistake(
             path=(*here, "table"),

@@ -125,7 +125,7 @@ def _bit_range(value: object) -> tuple[int, int]:
     return low, high
 
 
-_TEXT = WithJsonSchema({"type": ["string", "integer"]})
+_TEXT = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})
 Measure = Annotated[Amount, PlainValidator(_amount), _TEXT]
 When = Annotated[Condition, PlainValidator(_condition), _TEXT]
 BitRange = Annotated[tuple[int, int], PlainValidator(_bit_range), _TEXT]
