@@ -138,13 +138,13 @@ class Pair:
             sent = self.client.data_to_send()
             if sent:
                 self.to_server.append(sent)
-                self.wire.append(("sent", sent))
+                self.wire.append(("->", sent))
                 self.server.receive_data(sent)
             self.serve()
             answered = self.server.data_to_send()
             if answered:
                 self.to_client.append(answered)
-                self.wire.append(("received", answered))
+                self.wire.append(("<-", answered))
                 self.client.receive_data(answered)
             events += events_of(self.client)
             if not sent and not answered:

@@ -9,7 +9,7 @@ from c1218_peer import ACK, NAK, Pair, golden, named
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.protocols.c1218.describe import Transcriber, describe_request, split_for_log
+from adapters.protocols.c1218.describe import SENT, Transcriber, describe_request, split_for_log
 from adapters.protocols.c1218.packets import encode_packet
 from adapters.protocols.c1218.services import (
     Authenticate,
@@ -32,7 +32,7 @@ from adapters.protocols.c1218.services import (
 @pytest.mark.parametrize("vector", named("requests"))
 def test_transcript_of_a_golden_request_says_what_it_is(vector: dict[str, Any]) -> None:
     """Packets of other readers."""
-    (line,) = Transcriber()("sent", vector["octets"])
+    (line,) = Transcriber()(SENT, vector["octets"])
     assert line.endswith(vector["says"])
     assert ("toggle" in line) == vector.get("toggle", False)
 
@@ -41,8 +41,8 @@ def test_transcript_of_a_golden_request_says_what_it_is(vector: dict[str, Any]) 
 def test_transcript_of_a_golden_response_says_what_it_is(vector: dict[str, Any]) -> None:
     """Packets of other meters, behind the request they answer."""
     transcribe = Transcriber()
-    transcribe("sent", encode_packet(bytes.fromhex(vector["request"])))
-    assert transcribe("received", ACK + vector["octets"])[1].endswith(vector["says"])
+    transcribe(SENT, encode_packet(bytes.fromhex(vector["request"])))
+    assert transcribe("<-", ACK + vector["octets"])[1].endswith(vector["says"])
 
 
 def test_transcript_of_a_session_in_words() -> None:
@@ -52,7 +52,7 @@ def test_transcript_of_a_session_in_words() -> None:
     pair.ask(Security(password=b"swordfish"))
     transcribe = Transcriber()
     lines = [
-        f"{'>' if way == 'sent' else '<'} {line}"
+        f"{'>' if way == SENT else '<'} {line}"
         for way, octets in pair.wire
         for line in transcribe(way, octets)
     ]
@@ -96,16 +96,16 @@ def test_request_in_words(request_: Request, words: str) -> None:
 @pytest.mark.parametrize(
     ("direction", "octets", "words"),
     [
-        ("sent", NAK * 3, "3 times NAK"),
-        ("sent", b"noise", "5 octets outside of a packet"),
-        ("sent", encode_packet(b"\x20")[:-1] + b"\x00", "damaged: checksum 13 00, expected 13 10"),
-        ("received", encode_packet(b"\x00"), "packet: 1 octets nobody asked for"),
-        ("sent", encode_packet(b"\x51swordfish"), "service 0x51: service 0x51 of 10 octets, expected 21"),
-        ("sent", encode_packet(b""), "packet: nothing: an empty request"),
-        ("sent", encode_packet(b"\x20", control=0x83, sequence=4), "packet, 4 to follow control=0x83: "
+        (SENT, NAK * 3, "3 times NAK"),
+        (SENT, b"noise", "5 octets outside of a packet"),
+        (SENT, encode_packet(b"\x20")[:-1] + b"\x00", "damaged: checksum 13 00, expected 13 10"),
+        ("<-", encode_packet(b"\x00"), "packet: 1 octets nobody asked for"),
+        (SENT, encode_packet(b"\x51swordfish"), "service 0x51: service 0x51 of 10 octets, expected 21"),
+        (SENT, encode_packet(b""), "packet: nothing: an empty request"),
+        (SENT, encode_packet(b"\x20", control=0x83, sequence=4), "packet, 4 to follow control=0x83: "
          "packet number 4 of a message, the first is missing"),
-        ("sent", encode_packet(b"\x20", identity=3), "packet identity=0x03: identify"),
-        ("sent", b"\xee\x00\x00\x00\xff\xff", "damaged: this is no packet; 5 octets outside of a packet"),
+        (SENT, encode_packet(b"\x20", identity=3), "packet identity=0x03: identify"),
+        (SENT, b"\xee\x00\x00\x00\xff\xff", "damaged: this is no packet; 5 octets outside of a packet"),
     ],
 )  # fmt: skip
 def test_transcript_of_oddities(direction: str, octets: bytes, words: str) -> None:
@@ -118,7 +118,7 @@ def test_transcript_of_a_repeated_packet_says_so() -> None:
     """The message is not told twice."""
     transcribe = Transcriber()
     packet = encode_packet(Identify().encode())
-    assert [*transcribe("sent", packet), *transcribe("sent", packet)] == ["packet: identify", "packet: again"]
+    assert [*transcribe(SENT, packet), *transcribe(SENT, packet)] == ["packet: identify", "packet: again"]
 
 
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=4))
@@ -134,6 +134,6 @@ def test_split_for_log_loses_nothing(data: bytes, cuts: list[int]) -> None:
 def test_transcript_says_of_every_packet_of_termineter_what_it_is() -> None:
     """No request of another implementation is unknown."""
     for vector in golden("c1218_termineter.yaml")["requests"].values():
-        (line,) = Transcriber()("sent", bytes.fromhex(vector["packet"]))
+        (line,) = Transcriber()(SENT, bytes.fromhex(vector["packet"]))
         assert line.startswith("packet: ")
         assert "service 0x" not in line

@@ -177,7 +177,7 @@ def test_damaged_messages_give_values_or_one_error(count: int) -> None:
         else:
             assert isinstance(response, TableData | ErrorResponse)
         if index % 4 == 0:
-            for line in transcribe(rng.choice(("sent", "received")), bad):
+            for line in transcribe(rng.choice(("->", "<-")), bad):
                 assert len(line) < 300
 
 

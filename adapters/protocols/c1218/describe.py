@@ -52,6 +52,9 @@ from adapters.protocols.c1218.services import (
     decode_response,
 )
 
+SENT: Final = "->"
+"""The direction from the client to the device, as wire logs write it; any other is the way back."""
+
 _SHOWN_OCTETS: Final = 16
 _ANY: Final = Parameters(packet_octets=MAX_PACKET_OCTETS, packets=MAX_PACKETS)
 
@@ -59,8 +62,8 @@ _ANY: Final = Parameters(packet_octets=MAX_PACKET_OCTETS, packets=MAX_PACKETS)
 class Transcriber:
     """Decodes one line. Holds the unfinished rest and the pieces of messages of each direction.
 
-    Called with the direction, ``sent`` (by the client) or ``received``, and octets; returns a line for each
-    thing they complete. What a response holds is told by the request that went before it.
+    Called with the direction (``->`` from the client, ``<-`` from the device) and octets; returns a line for
+    each thing they complete. What a response holds is told by the request that went before it.
     """
 
     def __init__(self) -> None:
@@ -110,7 +113,7 @@ class Transcriber:
         return assembly.take(packet)
 
     def _text(self, direction: str, message: bytes) -> str:
-        if direction == "sent":
+        if direction == SENT:
             self._request = None
             try:
                 self._request = decode_request(message)
