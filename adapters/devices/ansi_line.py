@@ -1,7 +1,8 @@
 """A C12.18 client engine at work on an open wire: octets, timers and line speeds, nothing of what they mean.
 
 One call runs the conversation until something has come of it. The engine's timers are kept with the injected
-clock, also between two calls: a session that nobody used runs out while nobody looks.
+clock, also between two calls: a session that nobody used runs out while nobody looks. And what came while
+nobody looked goes to the engine before the next request does, so that it is not taken for an answer.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ from adapters.registry import OpenedLink
 READ_CHUNK_OCTETS = 65536
 WRITE_TIMEOUT_S = 10.0
 LINE_CHANGE_PAUSE_S = 0.05  # for the meter to follow us to another speed; the standard gives it 175 us
+FRESH_S = 0.1  # after an exchange nothing stale is looked for, so that reading on end costs nothing
+_MOST_STALE_READS = 64  # a line that talks without end is the engine's business
 _RESTLESS = 10  # channel time-outs a line may take to become quiet
 _DAMAGE_KEPT_OCTETS = 512
 
@@ -55,15 +58,18 @@ class AnsiLine:
         self.damaged = b""
         self._clock, self._stream = clock, opened.stream
         self._watch = Watch(self.client)
+        self._last_s = float("-inf")
 
     def run(self, request: Request, spoil: Spoil | None = None) -> Outcome:
         """Ask, and run the conversation until the engine says what came of it.
 
         A line in doubt is left alone until it is quiet before anything is asked. Raises LocalProtocolError
-        for what cannot be asked now, WriteError, ReadTimeout where the line does not come to rest.
+        for what cannot be asked now, WriteError, ReadTimeout where the line does not come to rest, LinkLost
+        where it was closed meanwhile.
         """
         if not self.open:
             raise LocalProtocolError(f"link {self.name} is closed")
+        self._take_what_came()
         if self.client.in_doubt:
             self.wait_for_quiet()
         self.damaged = b""
@@ -93,37 +99,44 @@ class AnsiLine:
         if client.state is State.BASE or client.busy or client.in_doubt:
             return
         while self._watch.fire(self._clock.monotonic_s()):
-            while (event := client.next_event()) is not NEED_DATA:
-                if isinstance(event, LineChange):
-                    self._change(event.settings)
-                elif isinstance(event, SessionLost):
-                    self.tap.note(f"the session is over: {event.why}")
+            ended = self._due()
+            if isinstance(ended, SessionLost):
+                self.tap.note(f"the session is over: {ended.why}")
 
     def close(self) -> None:
         """Close the wire without a word to the meter."""
         self.open = False
         self._stream.close()
 
+    def _take_what_came(self) -> None:
+        """Hand over what came since the last exchange: it belongs to the past."""
+        if self._clock.monotonic_s() - self._last_s < FRESH_S or self.client.in_doubt:
+            return
+        for _ in range(_MOST_STALE_READS):
+            try:
+                self.client.receive_data(self._stream.read(READ_CHUNK_OCTETS, 0.0))
+            except ReadTimeout:
+                break
+            except LinkLost:
+                self.open = False
+                self.client.receive_data(b"")
+            ended = self._due()
+            if isinstance(ended, SessionLost) and ended.reason is EndReason.CLOSED:
+                raise LinkLost(f"link {self.name}: the meter has closed the connection")
+        self._flush()
+
     def _next(self, give_up_s: float = float("inf")) -> Outcome | LineQuiet:
         """Run the conversation until something ends: an exchange, the session, or a doubt."""
         client, clock, watch = self.client, self._clock, self._watch
         overdue = False
         while True:
-            while (event := client.next_event()) is not NEED_DATA:
-                if isinstance(event, ResponseReceived | ResponseMalformed | SessionLost | LineQuiet):
-                    self._flush()
-                    watch.wait_s(clock.monotonic_s())  # from now on the session is idle
-                    return event
-                if isinstance(event, LineChange):
-                    self._flush()
-                    self._change(event.settings)
-                elif isinstance(event, DamagedPacket):
-                    self.tap.note(f"damaged: {event.why}")
-                    self.damaged = (self.damaged + event.data)[-_DAMAGE_KEPT_OCTETS:]
-                elif isinstance(event, RejectedPacket):
-                    self.tap.note(f"rejected: {event.why}")
+            ended = self._due()
             self._flush()
             now_s = clock.monotonic_s()
+            if ended is not None:
+                watch.wait_s(now_s)  # from now on the session is idle
+                self._last_s = now_s
+                return ended
             if now_s > give_up_s:
                 raise ReadTimeout(f"link {self.name} does not come to rest", received=self.damaged)
             if overdue and watch.fire(now_s):
@@ -141,6 +154,22 @@ class AnsiLine:
             except LinkLost:
                 self.open = False
                 client.receive_data(b"")
+
+    def _due(self) -> Outcome | LineQuiet | None:
+        """Deal with the events that are due; return the one that ends something, or None."""
+        client = self.client
+        while (event := client.next_event()) is not NEED_DATA:
+            if isinstance(event, ResponseReceived | ResponseMalformed | SessionLost | LineQuiet):
+                return event
+            if isinstance(event, LineChange):
+                self._flush()
+                self._change(event.settings)
+            elif isinstance(event, DamagedPacket):
+                self.tap.note(f"damaged: {event.why}")
+                self.damaged = (self.damaged + event.data)[-_DAMAGE_KEPT_OCTETS:]
+            elif isinstance(event, RejectedPacket):
+                self.tap.note(f"rejected: {event.why}")
+        return None
 
     def _flush(self) -> None:
         data = self.client.data_to_send()
