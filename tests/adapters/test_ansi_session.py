@@ -324,6 +324,23 @@ def test_wait_keeps_an_idle_session_alive() -> None:
     assert bench.session.ask(READ) == TableData(data=b"x")
 
 
+def test_open_at_a_meter_that_answers_nonsense_blames_the_device() -> None:
+    """Its identification is none."""
+    bench = Bench().says(Ok())
+    with pytest.raises(RemoteProtocolError, match="identify: an identification without"):
+        bench.session.open()
+
+
+def test_open_at_a_meter_that_is_busy_is_refused() -> None:
+    """The identification itself is declined, or declined twice for the session it will not let go of."""
+    bench = Bench().says(code(ResponseCode.BSY))
+    with pytest.raises(Refused, match="busy"):
+        bench.session.open()
+    bench = Bench().says(code(ResponseCode.ISSS), Ok(), code(ResponseCode.ISSS))
+    with pytest.raises(Refused, match="invalid-service-sequence"):
+        bench.session.open()
+
+
 def test_ignored_request_on_a_living_line_is_refused_by_silence() -> None:
     """Acknowledged and not answered; after a quiet line the probe is."""
     bench = Bench().opened()
@@ -514,6 +531,21 @@ def test_end_without_an_answer_leaves_the_meter_alone() -> None:
     bench = Bench().opened().says(ACK, SILENCE, SILENCE, *never_answers(), SILENCE)
     bench.session.end()
     assert any("no orderly end" in note for note in bench.tap.notes)
+
+
+def test_end_that_is_ignored_leaves_the_meter_alone() -> None:
+    """It answers a probe and not the log-off: a remark as well, since the session is over in any case."""
+    bench = Bench().opened().says(ACK, SILENCE, SILENCE, SILENCE, IdentifyResponse(), Ok())
+    bench.session.end()
+    assert any("does not answer the end" in note for note in bench.tap.notes)
+
+
+def test_probe_that_finds_the_wire_closed_is_no_sign_of_life() -> None:
+    """The far end goes away just then."""
+    bench = Bench().opened().says(ACK, SILENCE, SILENCE)
+    with pytest.raises((ReadTimeout, LinkLost)):
+        bench.session.ask(READ)
+    assert not bench.session.wire_open
 
 
 def test_close_ends_the_session_and_the_wire_whatever_happens() -> None:

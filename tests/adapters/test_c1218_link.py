@@ -371,6 +371,19 @@ def test_answer_in_packets_that_do_not_fit_together_ends_the_session(
     assert lost.data == rejected.data
 
 
+def test_answer_mixed_of_two_is_told_by_the_toggle_bit() -> None:
+    """A repeated request was answered twice: parts of both fit by number."""
+    client = Client().logged_on(packets=4)
+    client.asks(FullRead(table=1))
+    run_out(client.engine, Purpose.RESPONSE)
+    assert client.hears(ACK, client.reply(b"x", MULTI | FIRST, 2)) == []
+    client.reply(b"lost", MULTI | FIRST, 2)
+    _, lost = client.hears(client.reply(b"y", MULTI, 1))
+    assert isinstance(lost, SessionLost)
+    assert (lost.reason, lost.disturbed) == (EndReason.PROTOCOL_ERROR, True)
+    assert "toggle bit" in lost.why
+
+
 def test_server_takes_no_message_with_a_gap() -> None:
     """The second packet without the first: NAK, and nothing reaches the owner."""
     server = C1218Server()

@@ -102,6 +102,21 @@ def test_flaw_that_cannot_show_is_a_local_error(spoil: Spoil, request_: Request)
     assert [received(Identify(), IdentifyResponse())] == pair.ask(Identify())
 
 
+def test_flaw_that_cannot_show_in_a_response_is_a_local_error() -> None:
+    """The ACK has gone out already, or the flaw is one of requests; the answer is still owed."""
+    pair = Pair().open()
+    pair.client.request(FullRead(table=1))
+    pair.server.receive_data(pair.client.data_to_send())
+    events_of(pair.server)
+    assert pair.server.data_to_send() == ACK
+    for spoil in (Spoil.NO_ACKNOWLEDGE, Spoil.OUT_OF_SEQUENCE):
+        with pytest.raises(LocalProtocolError, match="nothing to spoil"):
+            pair.server.respond(answer(FullRead(table=1)), spoil=spoil)
+    pair.server.respond(answer(FullRead(table=1)))
+    pair.client.receive_data(ACK + pair.server.data_to_send())
+    assert events_of(pair.client) == [read(1)]
+
+
 def test_watch_reckons_with_the_times_it_is_told() -> None:
     """A timer keeps its deadline while it runs, and a new one starts afresh."""
     client = C1218Client()

@@ -61,6 +61,7 @@ from adapters.protocols.c1218.events import (
     ServerEvent,
 )
 from adapters.protocols.c1218.messages import Assembly, Parameters, Piece, cut
+from adapters.protocols.c1218.outgoing import Outgoing
 from adapters.protocols.c1218.packets import (
     ACK,
     NAK,
@@ -68,10 +69,9 @@ from adapters.protocols.c1218.packets import (
     Packet,
     PacketStream,
     Skipped,
-    encode_packet,
 )
 from adapters.protocols.c1218.services import NegotiateResponse, TimingSetupResponse
-from adapters.protocols.c1218.spoiling import Spoil, nothing_to_spoil, spoiled
+from adapters.protocols.c1218.spoiling import Spoil
 from adapters.protocols.c1218.state import Role, State
 from adapters.protocols.c1218.timers import Purpose, Timer, Timing
 
@@ -126,12 +126,7 @@ class LinkEnd(ABC):
         self._timer: Timer | None = None
         self._gap: Timer | None = None
         self._packet_timer: Timer | None = None
-        self._toggle = 0  # of the next packet
-        self._sent_any = False
-        self._unsent: deque[Piece] = deque()
-        self._current = b""  # sent and not acknowledged
-        self._repeated = 0  # times _current was sent again
-        self._naked = False  # the last thing that happened to _current was a NAK
+        self._outgoing = Outgoing()
         self._previous = b""  # mark of the last good packet
         self._previous_toggle = -1
         self._assembly = Assembly(restarts=self.role is Role.SERVER)
@@ -178,7 +173,7 @@ class LinkEnd(ABC):
         elif timer is self._timer:
             self._timer = None
             if timer.purpose is Purpose.RESPONSE:
-                self._naked = False
+                self._outgoing.refused = False
                 self._repeat()
             else:
                 self._ran_out(timer.purpose)
@@ -269,49 +264,35 @@ class LinkEnd(ABC):
 
     def _cut(self, message: bytes, spoil: Spoil | None) -> list[Piece]:
         """Return the pieces of ``message``. Raises LocalProtocolError when it, or the flaw, does not fit."""
-        if spoil is Spoil.WRONG_TOGGLE and not self._sent_any:
-            raise nothing_to_spoil(spoil, "the first packet, which follows none")
+        self._outgoing.check(spoil)
         return cut(message, self.parameters, spoil)
 
     def _send(self, pieces: list[Piece], spoil: Spoil | None = None) -> None:
         """Send a message that ``_cut`` has cut."""
-        self._unsent.clear()
-        if len(pieces) > 1:
-            self._unsent.extend(pieces[1:])
-        self._transmit(*pieces[0], spoil)
-
-    def _transmit(self, control: int, sequence: int, data: bytes, spoil: Spoil | None = None) -> None:
-        if spoil is Spoil.WRONG_TOGGLE:
-            self._toggle ^= TOGGLE
-        packet = encode_packet(
-            data, control=control | self._toggle, sequence=sequence, identity=self.identity
-        )
-        self._toggle ^= TOGGLE
-        self._sent_any = True
-        self._current, self._repeated, self._naked = packet, 0, False
-        self._out.append(packet if spoil is None else spoiled(packet, spoil))
-        self._timer = Timer(Purpose.RESPONSE, self.timing.response_s + self._air_s(len(packet)))
+        self._write(self._outgoing.begin(pieces, self.identity, spoil))
 
     def _repeat(self) -> None:
         """Send the unacknowledged packet again, or give up."""
+        outgoing = self._outgoing
         self._disturbed = True
-        if self._repeated >= self.timing.retries:
-            times = self._repeated + 1
-            reason = EndReason.NOT_ACCEPTED if self._naked else EndReason.NO_ACKNOWLEDGE
-            early = f"; {self.early} packets came without it" if self.early else ""
-            answer = "answered by NAK" if self._naked else "not acknowledged"
-            self._forget_outgoing()
-            self._failed(reason, f"a packet was sent {times} times and {answer}{early}")
+        if outgoing.repeated < self.timing.retries:
+            self.repetitions += 1
+            self._write(outgoing.again())
             return
-        self._repeated += 1
-        self.repetitions += 1
-        packet = self._current
-        self._out.append(packet)
-        self._timer = Timer(Purpose.RESPONSE, self.timing.response_s + self._air_s(len(packet)))
+        times, refused = outgoing.repeated + 1, outgoing.refused
+        self._forget_outgoing()
+        if refused:
+            self._failed(EndReason.NOT_ACCEPTED, f"a packet was sent {times} times and refused by NAK")
+            return
+        early = f"; {self.early} packets came without it" if self.early else ""
+        self._failed(EndReason.NO_ACKNOWLEDGE, f"a packet was sent {times} times and not acknowledged{early}")
+
+    def _write(self, octets: bytes) -> None:
+        self._out.append(octets)
+        self._timer = Timer(Purpose.RESPONSE, self.timing.response_s + self._air_s(len(octets)))
 
     def _forget_outgoing(self) -> None:
-        self._current = b""
-        self._unsent.clear()
+        self._outgoing.clear()
         self._timer = None
 
     def _air_s(self, octets: int) -> float:
@@ -330,15 +311,14 @@ class LinkEnd(ABC):
                 self._damaged()
             else:
                 self._stray()
-        elif not self._current:
+        elif not self._outgoing.current:
             self._stray()
         elif item == NAK:
-            self._naked = True
+            self._outgoing.refused = True
             self._repeat()
-        elif self._unsent:
-            self._transmit(*self._unsent.popleft())
+        elif packet := self._outgoing.acknowledged():
+            self._write(packet)
         else:
-            self._current = b""
             self._timer = None
             self._delivered()
 

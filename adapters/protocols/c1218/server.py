@@ -94,7 +94,7 @@ class C1218Server(LinkEnd):
     def _stance(self) -> Stance:
         if self._owed is not None:
             return Stance.EARLY
-        if self._current:
+        if self._outgoing.current:
             # The client asks for something else, so it has had our answer, or has given it up.
             self._forget_outgoing()
             self._disturbed = True
@@ -149,9 +149,9 @@ class C1218Server(LinkEnd):
         self._listen()
 
     def _repeated_by_peer(self) -> None:
-        if self._current:
+        if self._outgoing.current:
             # Our ACK did not reach the client, so our answer did not either, or was not taken.
-            if self._repeated < self.timing.retries:
+            if self._outgoing.repeated < self.timing.retries:
                 self._repeat()
         elif self._owed is None:
             self._listen()
