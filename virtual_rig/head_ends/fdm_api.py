@@ -38,6 +38,7 @@ from virtual_rig.head_ends.fdm_bodies import (
     words,
 )
 from virtual_rig.head_ends.problems import answer_refusals, bearer_of, bearer_wanted, refusals
+from virtual_rig.head_ends.validation import answer_misunderstandings
 from virtual_rig.secured.fdm import Bundle, FdmServer, Wanted, what_it_is
 from virtual_rig.secured.ism import DeviceRecord, Order
 from virtual_rig.servers.asgi import new_app
@@ -74,6 +75,7 @@ def make_fdm_app(server: FdmServer, tokens: FdmTokens, about: About) -> FastAPI:
         "server does, behind an interface of our own. Refusals are problem documents with a `reason`.",
     )
     answer_refusals(app, STATUSES)
+    answer_misunderstandings(app)
     _add_office(app, server, tokens, about)
     _add_field_tools(app, server)
     _add_lab(app, server, tokens)

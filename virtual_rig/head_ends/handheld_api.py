@@ -29,6 +29,7 @@ from virtual_rig.head_ends.fdm_bodies import (
     words,
 )
 from virtual_rig.head_ends.problems import answer_refusals, bearer_wanted, refusals
+from virtual_rig.head_ends.validation import answer_misunderstandings
 from virtual_rig.secured.conversation import Talk
 from virtual_rig.secured.fdm import Wanted
 from virtual_rig.secured.field_work import Outcome
@@ -166,6 +167,7 @@ def make_handheld_app(tool: Handheld, token: str, about: About) -> FastAPI:
         "Refusals are problem documents with a `reason`.",
     )
     answer_refusals(app, STATUSES)
+    answer_misunderstandings(app)
     trusted = [Depends(bearer_wanted((token,)))]
     _add_user(app, tool, trusted, about)
     _add_request_commands(app, tool, trusted)
