@@ -195,7 +195,8 @@ def test_client_tls_verified_against_the_labs_authority(certificate: tuple[Path,
     assert len({value["peer"] for value in values if isinstance(value, dict)}) == 1
     assert all(answer.frame_intact for answer in answers)
     said = [entry for kind, entry in tape.entries if kind == "--"]
-    assert [str(text).split(" ")[0] for text in said] == ["opened", "TLSv1.3", "closed"]
+    words = [str(text).split(" ")[0] for text in said if "far end closed" not in str(text)]  # it may be first
+    assert words == ["opened", "TLSv1.3", "closed"]
     assert ", verified; what follows is its clear text" in str(said[1])
     sent = b"".join(entry for kind, entry in tape.entries if kind == "->" and isinstance(entry, bytes))
     assert sent.startswith(b"GET /one HTTP/1.1\r\nHost: 127.0.0.1")
