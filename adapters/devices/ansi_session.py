@@ -215,6 +215,10 @@ class AnsiSession:
             self._end_quietly()
         self._line.close()
 
+    def drop(self) -> None:
+        """Close the wire without a word: whoever was at its other end is known to be gone."""
+        self._line.close()
+
     # -- steps of a session
 
     def _identified(self) -> IdentifyResponse:
