@@ -8,12 +8,14 @@ it can be mistaken for ours. Its known mistakes are left as they are and looked 
     {"do": "read", "table": 23, "offset": 1, "count": 6}                    {"do": "general"}
     {"do": "write", "table": 6, "offset": 170, "data": "41"}                {"do": "log"}
     {"do": "procedure", "number": 70, "manufacturer": true, "arguments": "00"}
+    {"do": "time", "table": 5, "reads": 400, "warm_up": 5}                  full reads, timed here
     {"do": "close"}
 """
 
 import json
 import logging
 import sys
+import time
 
 from c1218.connection import Connection
 from c1219.access.general import C1219GeneralAccess
@@ -60,6 +62,19 @@ class Client:
 
     def read(self, table: int, offset: int | None = None, count: int | None = None) -> dict:
         return {"data": self.connection.get_table_data(table, count, offset).hex()}
+
+    def time(self, table: int, reads: int, warm_up: int) -> dict:
+        read = self.connection.get_table_data
+        for _ in range(warm_up):
+            read(table)
+        began_s, cpu_s = time.perf_counter(), time.process_time()  # noqa: TID251
+        for _ in range(reads):
+            data = read(table)
+        return {
+            "seconds": time.perf_counter() - began_s,  # noqa: TID251
+            "cpu_seconds": time.process_time() - cpu_s,
+            "data": data.hex(),
+        }
 
     def write(self, table: int, data: str, offset: int | None = None) -> dict:
         self.connection.set_table_data(table, bytes.fromhex(data), offset)

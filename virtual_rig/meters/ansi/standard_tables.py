@@ -45,8 +45,6 @@ def show(meter: AnsiMeterModel) -> None:
     tables, load_profile, log = meter.tables, meter.load_profile, meter.log
     registers = dict(meter.registers.dimensions())
     providers: dict[str, Fields] = {
-        "general_configuration": partial(_general_configuration, meter),
-        "manufacturer_identification": partial(_manufacturer_identification, meter),
         "mode_status": lambda: {"ED_MODE": {"METERING_FLAG": 1}},
         "actual_registers": lambda: registers,
         "data_selection": partial(_data_selection, registers),
@@ -67,6 +65,8 @@ def show(meter: AnsiMeterModel) -> None:
     }
     for name, fields in providers.items():
         tables.provide(name, fields)
+    tables.provide_constant("general_configuration", partial(_general_configuration, meter))
+    tables.provide_constant("manufacturer_identification", partial(_manufacturer_identification, meter))
     tables.provide_octets("procedure_initiate", lambda: b"")
     tables.provide_octets("procedure_response", meter.procedures.response)
     for name in _DIMENSIONS:

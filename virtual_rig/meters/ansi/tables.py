@@ -7,6 +7,7 @@ what is written to it, through power cuts too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from adapters.errors import BenchError, LocalProtocolError
 from adapters.profiles.ansi import AnsiProfile
@@ -59,6 +60,12 @@ class TableSet:
         if standard in self._by_layout:
             self._fields[self._by_layout[standard]] = fields
 
+    def provide_constant(self, standard: str, fields: Fields) -> None:
+        """Show ``fields()`` in the standard table of that layout; it never changes, so it is made once."""
+        if standard in self._by_layout:
+            name = self._by_layout[standard]
+            self.provide_octets(standard, cache(lambda: encode(self.layout(name), fields(), self.known)))
+
     def provide_named(self, name: str, fields: Fields) -> None:
         """Show ``fields()`` in the table the profile calls ``name``. Raises BenchError where it has none."""
         if name not in self.profile.tables:
@@ -80,9 +87,9 @@ class TableSet:
         """Take note of the dimensions in a table, as a reader of the meter would."""
         if standard in self._by_layout:
             layout = self.layout(self._by_layout[standard])
-            self.known.learn(
-                layout.number, decode(layout, self._shown(self._by_layout[standard]), self.known)
-            )
+            octets = self.read(self._by_layout[standard])
+            assert isinstance(octets, bytes), f"{standard} tells dimensions at any moment"
+            self.known.learn(layout.number, decode(layout, octets, self.known))
 
     def place(self, name: str, path: str) -> Place:
         """Return where a field stands. Raises BenchError where the meter's table has no such field."""
