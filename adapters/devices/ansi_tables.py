@@ -44,6 +44,7 @@ _OFFSETS_POSSIBLE = (1, 3)  # DATA_ACCESS_METHOD of ST0: by offset, by offset an
 _FRAME_OF_DATA = 4  # octets around table data in a response: code, count, checksum
 _TOO_LONG = ResponseCode.RNO.reason
 _FIXED_OCTETS, _FIRST_DIMENSION = 19, 13  # of ST0: before its sets, and where their sizes stand
+_DIMENSIONS = ("DIM_STD_TBLS_USED", "DIM_MFG_TBLS_USED", "DIM_STD_PROC_USED", "DIM_MFG_PROC_USED")
 
 
 class Session(Protocol):
@@ -198,8 +199,8 @@ class Tables:
             if refusal.reason != _TOO_LONG:
                 raise
         head = self.read_part(target, 0, _FIXED_OCTETS)
-        tables, manufacturers, procedures, own = head[_FIRST_DIMENSION : _FIRST_DIMENSION + 4]
-        return self._read_in_pieces(target, _FIXED_OCTETS + 2 * (tables + manufacturers) + procedures + own)
+        size = _configuration_octets(*head[_FIRST_DIMENSION : _FIRST_DIMENSION + len(_DIMENSIONS)])
+        return self._read_in_pieces(target, size)
 
     def _read_in_pieces(self, target: Target, size: int) -> bytes:
         room = self._room
@@ -217,12 +218,21 @@ class Tables:
         """Return how many octets the layout makes of a table, None where it does not tell."""
         if target.layout is None:
             return None
+        if target.number == GENERAL_CONFIGURATION:  # it is the one table that tells its own size
+            self.learn(GENERAL_CONFIGURATION)
+            fields = self.known.fields(GENERAL_CONFIGURATION)
+            return _configuration_octets(*(int(str(fields[name])) for name in _DIMENSIONS))
         self._learn_what_it_needs(target.layout)
         return size_of(target.layout, self.known)
 
     def _learn_what_it_needs(self, layout: TableLayout) -> None:
         for number in referenced_tables(layout):
             self.learn(number)
+
+
+def _configuration_octets(tables: int, manufacturers: int, procedures: int, own: int) -> int:
+    """Return how long ST0 is: of tables there are two sets, those used and those that can be written."""
+    return _FIXED_OCTETS + 2 * (tables + manufacturers) + procedures + own
 
 
 def _octets(answer: Response, target: Target) -> bytes:

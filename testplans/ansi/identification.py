@@ -152,3 +152,33 @@ def needs_password(run: Steps, *, meter: AnsiMeter) -> SessionOpened:
 def identify_meter(run: Steps, *, meter: AnsiMeter) -> Identity:
     """Ask a meter who it is (for plans that go through several meters row by row)."""
     return meter.identify()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsCompared:
+    """A table read whole and piece by piece."""
+
+    octets: int
+    pieces: int
+
+
+@procedure("check_partial_reads")
+def check_partial_reads(
+    run: Steps, *, meter: AnsiMeter, table: str = "ST1", piece: int = 5, link: str = ""
+) -> PartsCompared:
+    """Read a table whole and in pieces of ``piece`` octets; together they must be the same octets.
+
+    Skips the case where the meter does not read by offset, which the standard lets it decline.
+    """
+    whole = meter.read_table(table, link=link)
+    parts: list[str] = []
+    for offset in range(0, whole.count, piece):
+        try:
+            part = meter.read_table(table, offset, min(piece, whole.count - offset), link)
+        except Refused as refusal:
+            if refusal.reason in ("service-not-supported", "inappropriate-action") and not parts:
+                raise NotPermitted(f"the meter does not read by offset ({refusal.reason})") from refusal
+            raise
+        parts.append(part.octets)
+    run.check(f"{table} in pieces", expected=whole.octets, actual="".join(parts))
+    return PartsCompared(octets=whole.count, pieces=len(parts))

@@ -38,20 +38,22 @@ def compare_intervals(
     intervals: int = 4,
     channel: int = 0,
 ) -> IntervalsCompared:
-    """Apply a load for whole intervals of the meter's clock and compare load profile and register.
+    """Hold a load over whole intervals of the meter's clock and compare load profile and register.
 
-    One pulse of the channel must be 1 Wh, or scalar and divisor must say what it is.
+    The load stands before the first interval begins and until the last has ended, so it does not matter that
+    register and intervals are read a little after each boundary. One pulse of the channel must be 1 Wh, or
+    scalar and divisor must say what it is.
     """
     actual = meter.read_table("actual_load_profile").fields
     period_s = 60 * cast("int", actual["MAX_INT_TIME_SET1"])
-    _wait_for_boundary(run, meter, period_s)
     source.apply(voltage_v, current_a, Decimal(1), frequency_hz)
+    _wait_for_boundary(run, meter, period_s)
     before = meter.read_register(register).value
     run.clock.sleep_s(period_s * intervals - 2 * _BEHIND_THE_BOUNDARY_S)
     _wait_for_boundary(run, meter, period_s)
-    source.apply(voltage_v, Decimal(0), Decimal(1), frequency_hz)
     registered = meter.read_register(register).value - before
     recorded = sum(_newest(meter, intervals, channel), Decimal(0))
+    source.apply(voltage_v, Decimal(0), Decimal(1), frequency_hz)
     run.measure("recorded by intervals", recorded, "Wh")
     return IntervalsCompared(
         intervals=intervals,
