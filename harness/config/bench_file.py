@@ -103,6 +103,10 @@ class SerialLink(DlmsLinkBase):
     confirmation: Literal["old-speed", "new-speed", "none"] | None = Field(
         default=None, description="when the meter confirms the option select"
     )
+    echo: bool | None = Field(default=None, description="C12.18: the optical head sends back what it hears")
+    identity: int | None = Field(
+        default=None, ge=0, le=255, description="C12.18: the meter's identity octet on a shared line"
+    )
 
 
 class TcpLink(DlmsLinkBase):

@@ -206,6 +206,6 @@ def test_passwords_are_in_no_transcript(tmp_path: Any) -> None:
     secret = provided.secrets["meter.tertiary.password"]
     provided.close()
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert b"security" in written
+    assert b"password (20 octets)" in written
     for form in (secret.encode(), secret.encode().hex().encode(), secret.encode().hex(" ").encode()):
         assert form not in written
