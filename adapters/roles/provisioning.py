@@ -18,14 +18,19 @@ PinFlaw = Literal["", "wrong-pin"]
 
 @dataclass(frozen=True, kw_only=True)
 class UnitEntry:
-    """A unit as the head end knows it. ``known`` False: it is not in the Master List at all."""
+    """A unit as the head end knows it. ``known`` False: it is not in the Master List at all.
+
+    ``status``: unknown, registered, provisioning, provisioned, incomplete (the last provisioning ran out of
+    time). ``entries`` counts the lines that bear this unit: more than one is the head end's mistake.
+    """
 
     unit: str
     known: bool
     group: str = ""  # e.g. Registration Group
-    status: str = ""  # unknown, registered, provisioning, provisioned
+    status: str = ""
     registrations: int = 0  # how often its registration has been processed: 1 added, more updated
     module_version: str = ""
+    entries: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +112,10 @@ class ConnectionStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class SectionFour:
-    """What the troubleshooting of section 4 came to. Its text is not public; the checks are assumed."""
+    """What the troubleshooting of section 4 came to. Its text is not public; the checks are assumed.
+
+    ``finding``: nothing-found, not-registered, gateway-down (TMS's own way to its modules), module-silent.
+    """
 
     unit: str
     module_reachable: bool
@@ -144,6 +152,14 @@ class ProvisioningHeadEnd(Device, Protocol):
     @harmless_read
     def unit_entry(self, unit: str) -> UnitEntry:
         """Look a unit up in the Master List."""
+        ...
+
+    @hurts("configure")
+    def remove_unit(self, unit: str) -> UnitEntry:
+        """Take a unit off the Master List, with its properties and its data, so that a lab can start again.
+
+        A unit that is not there is no mistake.
+        """
         ...
 
     @hurts("configure")

@@ -7,12 +7,24 @@ from typing import Annotated
 from pydantic import Field
 
 from virtual_rig.parts.ansi_meter import AnsiMeterEntry
-from virtual_rig.parts.instruments import AcSourceEntry
+from virtual_rig.parts.instruments import AcSourceEntry, PathSwitchEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
 from virtual_rig.parts.secured import EndpointsEntry
 from virtual_rig.parts.security import FdmEntry, HandheldEntry, IsmEntry
+from virtual_rig.parts.smartsynch import ConfigurationServerEntry, ModuleEntry, NetworkEntry, TmsEntry
 
 DeviceEntry = Annotated[
-    Mcs301Entry | AnsiMeterEntry | AcSourceEntry | EndpointsEntry | IsmEntry | FdmEntry | HandheldEntry,
+    Mcs301Entry
+    | AnsiMeterEntry
+    | AcSourceEntry
+    | PathSwitchEntry
+    | EndpointsEntry
+    | IsmEntry
+    | FdmEntry
+    | HandheldEntry
+    | NetworkEntry
+    | ConfigurationServerEntry
+    | TmsEntry
+    | ModuleEntry,
     Field(discriminator="model"),
 ]

@@ -1,0 +1,1 @@
+"""Provisioning plans and their procedures."""
