@@ -7,14 +7,15 @@ and once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from adapters.devices.ansi_session import AnsiSession, SessionGranted
 from adapters.devices.ansi_tables import TableNames, Tables, Target
-from adapters.errors import BenchError, LabError
+from adapters.errors import BenchError, LabError, Refused
 from adapters.profiles.ansi import AnsiProfile
 from adapters.protocols.c1218 import Timing
-from adapters.protocols.c1218.services import Negotiate
+from adapters.protocols.c1218.services import Negotiate, Request, Response
 from adapters.protocols.dlms.spoiling import wrong_secret
 from adapters.registry import AdapterContext
 from adapters.roles import SessionFlaw, SessionOpened
@@ -161,8 +162,9 @@ class Connections:
             if not session.wire_open:
                 self._wires.pop(link, None)
             raise
+        resumed = _Resumed(session, lambda: self._open(link, level, password))
         opened = OpenSession(
-            link=link, level=level, session=session, tables=Tables(self._names, session), granted=granted
+            link=link, level=level, session=session, tables=Tables(self._names, resumed), granted=granted
         )
         self._sessions[link] = opened
         return opened
@@ -179,3 +181,29 @@ class Connections:
         )
         self._wires[link] = made
         return made
+
+
+class _Resumed:
+    """A session that is opened again where the meter has lost it without our knowing (a power cut, say).
+
+    The meter says so by ``invalid-service-sequence``; then it has not done what was asked, so that may be
+    asked once more, whatever it is.
+    """
+
+    def __init__(self, session: AnsiSession, reopen: Callable[[], object]) -> None:
+        self._session, self._reopen = session, reopen
+
+    @property
+    def message_octets(self) -> int:
+        """See ``Session``."""
+        return self._session.message_octets
+
+    def ask(self, request: Request) -> Response:
+        """See ``Session``."""
+        try:
+            return self._session.ask(request)
+        except Refused as refusal:
+            if refusal.reason != "invalid-service-sequence" or self._session.is_open:
+                raise
+        self._reopen()
+        return self._session.ask(request)
