@@ -313,3 +313,36 @@ def check_provisioning(
     if transactions:
         run.check("transactions", expected=", ".join(transactions), actual=", ".join(done.transactions))
     return done
+
+
+@procedure("check_stall")
+def check_stall(run: Steps, *, stalled: Stalled, get_version: str, others: int, attempts: int = 1) -> Stalled:
+    """Compare what TMS had sent: Get Version at least ``attempts`` times, and ``others`` besides."""
+    run.check("outcome of Get Version", expected=get_version, actual=stalled.get_version or "never sent")
+    run.check("other transactions", expected=others, actual=stalled.others)
+    run.measure("Get Version sent", stalled.attempts, "", low=attempts)
+    return stalled
+
+
+@procedure("check_events")
+def check_events(
+    run: Steps, *, tms: ProvisioningHeadEnd, unit: str, job: str, kinds: tuple[str, ...]
+) -> Diagnosis:
+    """See that Event Search shows these kinds since a job was requested, in this order."""
+    found = tms.provisioning(job)
+    events = tms.search_events(unit, found.requested_at).events
+    told = [event.kind for event in events]
+    missing, after = [], 0
+    for kind in kinds:
+        if kind in told[after:]:
+            after += told[after:].index(kind) + 1
+        else:
+            missing.append(kind)
+    run.check(
+        "kinds of events since the request, in this order",
+        expected=", ".join(kinds),
+        actual=", ".join(told) if missing else ", ".join(kinds),
+    )
+    early = [event.text for event in events if event.at < found.requested_at]
+    run.check("events from before the request", expected="none", actual="; ".join(early) or "none")
+    return _diagnosis(_Walk(tms=tms, unit=unit, job=found, events=events))

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapters.errors import BenchError, NotPermitted
-from adapters.roles import AnsiMeter, ConfigurationServer, PathSwitch, PowerSource, ProvisioningHeadEnd
+from adapters.roles import (
+    AnsiMeter,
+    ConfigurationRecord,
+    ConfigurationServer,
+    PathSwitch,
+    PowerSource,
+    ProvisioningHeadEnd,
+)
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
@@ -146,3 +153,14 @@ def registration_delay(
     if written is None or not found:
         return Registered(registered=False, delay_s=0.0)
     return Registered(registered=True, delay_s=round((found[0].at - written).total_seconds(), 3))
+
+
+@procedure("check_not_confirmed")
+def check_not_confirmed(
+    run: Steps, *, configuration: ConfigurationServer, unit: str, before: ConfigurationRecord
+) -> ConfigurationRecord:
+    """See that no confirmation has reached the configuration server since ``before``."""
+    now = configuration.configuration_record(unit)
+    fresh = now.confirmed and now.confirmed_at != before.confirmed_at
+    run.check("confirmation since then", expected="none", actual=str(now.confirmed_at) if fresh else "none")
+    return now
