@@ -154,7 +154,7 @@ def said(value: object, moment: Moment, given: Container[str] = ()) -> str:
 def duration_words(seconds: float) -> str:
     """Return a duration as people say it: ``30 min``, ``1 h 05 min``, ``12 s``."""
     whole = round(seconds)
-    if whole < 100 and whole % 60:
+    if whole < 60 or (whole < 100 and whole % 60):
         return f"{whole} s"
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)

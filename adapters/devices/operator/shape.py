@@ -11,6 +11,7 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -20,7 +21,14 @@ from adapters.errors import BenchError
 BOOKKEEPING = frozenset({"make_safe", "close"})
 """Methods of ``Device`` that are no words of plans; the operator has his own."""
 
-MISSING: Any = dataclasses.MISSING
+
+class Missing(Enum):
+    """What stands where there is no value; that of ``dataclasses`` cannot be a default itself."""
+
+    MISSING = "missing"
+
+
+MISSING: Any = Missing.MISSING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +95,11 @@ def fields_of(record: type) -> tuple[ResultField, ...]:
     hints = get_type_hints(record, include_extras=True)
     found = []
     for entry in dataclasses.fields(record):
-        factory: Any = entry.default_factory
-        default: Any = entry.default
-        if default is MISSING and factory is not MISSING:
-            default = factory()
+        default: Any = MISSING
+        if entry.default is not dataclasses.MISSING:
+            default = entry.default
+        elif entry.default_factory is not dataclasses.MISSING:
+            default = entry.default_factory()
         found.append(ResultField(name=entry.name, annotation=hints[entry.name], default=default))
     return tuple(found)
 
