@@ -135,6 +135,18 @@ def resolved(value: object, saved: Mapping[str, object]) -> object:
             return value
 
 
+def shown_argument(value: object, saved: Mapping[str, object]) -> object:
+    """Return an argument for people: a saved value in place of its reference, a whole result by its name."""
+    if not is_open(value):
+        return value
+    if isinstance(value, Reference) and len(value.path) == 1:
+        return str(value)
+    try:
+        return resolved(value, saved)
+    except NothingSaved:
+        return str(value)
+
+
 def is_open(value: object) -> bool:
     """Return whether a value still holds a reference somewhere."""
     match value:

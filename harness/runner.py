@@ -21,6 +21,7 @@ from harness.interlocks import IdentityCheck, check_permission
 from harness.interrupts import Interrupts
 from harness.plan import Case, Plan, Step
 from harness.records import CaseRecord, Check, Sink, StepRecord
+from harness.references import shown_argument
 from harness.rules import Watch
 from harness.run_folder import Evidence
 from harness.scrub import Scrubber
@@ -189,7 +190,7 @@ class _CaseRun:
     def _run_step(self, step: Step) -> None:
         steps = self._steps
         steps.behaviours = step.verifies or self._case.verifies
-        record = steps.new_step(step.title, step.arguments, hurts=bool(step.hurts))
+        record = steps.new_step(step.title, self._shown(step), hurts=bool(step.hurts))
         steps.begin(record)
         try:
             if steps.phase != "always":  # clean-up is done in any order the case left it to be done in
@@ -209,6 +210,10 @@ class _CaseRun:
         if step.save and not isinstance(outcome, BaseException):
             self._saved[step.save] = outcome
         steps.end(record)
+
+    def _shown(self, step: Step) -> dict[str, object]:
+        """Return the arguments as a report shows them: saved values in place, whole results by name."""
+        return {name: shown_argument(value, self._saved) for name, value in step.arguments.items()}
 
     def _do(self, step: Step, record: StepRecord) -> object:
         """Call the action, evaluate what came of it, and repeat while ``within`` lasts."""

@@ -407,3 +407,13 @@ def test_finisher_that_breaks_costs_the_pass_and_no_more(tmp_path: Path, bench: 
     )
     assert Verdict.bench_error is record.verdict
     assert "no space left" in record.message
+
+
+def test_step_arguments_in_the_report_are_values_and_not_references() -> None:
+    """A saved value stands in place of its reference; a whole result, or what was never saved, by its name."""
+    saved = {"job": {"job": "P-1"}}
+    assert shown_argument(Reference(path=("job", "job")), saved) == "P-1"
+    assert shown_argument(Reference(path=("job",)), saved) == "${job}"
+    assert shown_argument(Reference(path=("later", "x")), saved) == "${later.x}"
+    assert shown_argument(Template(parts=("unit ", Reference(path=("job", "job")))), saved) == "unit P-1"
+    assert shown_argument("plain", saved) == "plain"
