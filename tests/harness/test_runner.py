@@ -9,8 +9,10 @@ import pytest
 
 from adapters.errors import BenchError
 from harness.interrupts import Interrupts
+from harness.plan import Reference, Template
 from harness.plan_compiler import compile_plan
 from harness.records import CaseRecord
+from harness.references import shown_argument
 from harness.runner import CaseRunner
 from harness.steps import Steps
 from harness.verdicts import Verdict
@@ -410,7 +412,7 @@ def test_finisher_that_breaks_costs_the_pass_and_no_more(tmp_path: Path, bench: 
 
 
 def test_step_arguments_in_the_report_are_values_and_not_references() -> None:
-    """A saved value stands in place of its reference; a whole result, or what was never saved, by its name."""
+    """A saved value stands in place of its reference; what is no value is shown by its name."""
     saved = {"job": {"job": "P-1"}}
     assert shown_argument(Reference(path=("job", "job")), saved) == "P-1"
     assert shown_argument(Reference(path=("job",)), saved) == "${job}"
