@@ -68,12 +68,17 @@ class AskedField(Strict):
     help: str = ""  # what ``?`` tells
     choices: Choices = Field(default_factory=dict)  # of a text: the words it may be, and their meaning
     only_if: dict[str, Values] = Field(default_factory=dict)  # asked only where other answers are these
+    columns: dict[str, Choices] = Field(
+        default_factory=dict
+    )  # of a list: the words each part of an entry may be
     known_by: KnownBy | None = None
     otherwise: str = ""  # what it is where it is not asked; empty: the default of its type
 
     @model_validator(mode="after")
     def _asked_or_known(self) -> AskedField:
-        if self.known_by not in (None, "earlier") and (self.ask or self.choices or self.only_if):
+        if self.known_by not in (None, "earlier") and (
+            self.ask or self.choices or self.columns or self.only_if
+        ):
             raise ValueError("a field that is known is not asked: remove either `known_by` or the question")
         return self
 

@@ -120,7 +120,8 @@ class Willing:
             return ""
         if prompt == "1":  # the first entry of a list
             assert self.person is not None
-            return "now; registration; processed; all of it" if "[time; kind" in self._last_screen() else "1"
+            entries = {"[time; kind": "now; registration; processed; all of it", "[name: outcome": "get: ok"}
+            return next((typed for mark, typed in entries.items() if mark in self._last_screen()), "1")
         if re.fullmatch(r"\d+", prompt):
             return ""
         fitting = {"yes/no": "yes", "number": "3", "dBm": "-85 dBm", "e.g. 90 s": "2 min", "e.g. now": "now"}
@@ -128,7 +129,7 @@ class Willing:
 
     def _last_screen(self) -> str:
         assert self.person is not None
-        return self.person.screen[-400:]
+        return self.person.read[-400:]
 
 
 def willing(*first: str, unit: str = UNIT) -> Person:

@@ -154,6 +154,23 @@ def test_operator_events_are_lines_of_time_kind_and_text() -> None:
     assert "Search for all events of unit" in person.screen
 
 
+def test_operator_events_of_another_kind_are_typed_again() -> None:
+    """A plan looks for its own words; whatever the screen calls it, he chooses one of them."""
+    lines = ("now; Registration Processed; added", "now; regis; added", "now; other; battery low", "", "")
+    with Person(Script(*lines)) as person:
+        found = operator("provisioning_head_end", person).search_events(UNIT)
+    assert found.kinds == ("registration", "other")
+    assert "kind: expected one of registration, properties-saved" in person.read
+
+
+def test_operator_list_that_is_empty_now_is_said_with_a_dash() -> None:
+    """Enter keeps what was there before; ``-`` says that there is nothing any more."""
+    with Person(Script("now; version; 9.1", "", "c", "-")) as person:
+        tms = operator("provisioning_head_end", person)
+        assert tms.search_events(UNIT).count == 1
+        assert tms.search_events(UNIT).count == 0
+
+
 def test_operator_events_since_a_moment_are_asked_for_with_it() -> None:
     """The moment is shown in the zone of the screen."""
     with Person(Script("")) as person:
@@ -163,27 +180,27 @@ def test_operator_events_since_a_moment_are_asked_for_with_it() -> None:
     assert "from 2026-01-05 13:05:00+00:00 on" in person.screen
 
 
-def test_operator_provisioning_takes_its_times_from_the_clock_and_the_request() -> None:
-    """Nobody types when he pressed the button, nor computes how long it took."""
+def test_operator_provisioning_takes_its_times_from_the_request() -> None:
+    """What was read off once is not asked for again, and nobody computes how long it took."""
     before = WallClock().utc_now()
-    with willing("0012345678", "", "TX-1", "running", "") as person:
+    with willing("0012345678", "", "TX-1", "running", "now", "") as person:
         tms = operator("provisioning_head_end", person)
         job = tms.provision(UNIT)
     assert before <= job.requested_at <= WallClock().utc_now()
-    with Person(Script("complete", "now", "Get Version: ok", "Set Time: ok", "", "ok", "9.1", "")) as later:
+    with Person(Script("complete", "now", "get: ok", "set-clock : 2", "", "ok", "9.1", "")) as later:
         tms._context = context(later)
         seen = tms.provisioning("TX-1")
     assert isinstance(seen, ProvisioningJob)
     assert (seen.unit, seen.requested_at) == (UNIT, job.requested_at)
-    assert (seen.first, seen.version) == ("Get Version", "9.1")
-    assert seen.transactions == ("Get Version: ok", "Set Time: ok")
+    assert (seen.first, seen.version) == ("get-version", "9.1")
+    assert seen.transactions == ("get-version: ok", "set-clock: ok")
     assert seen.ended_at is not None
     assert seen.elapsed_s == pytest.approx((seen.ended_at - job.requested_at).total_seconds())
 
 
 def test_operator_job_requested_by_another_is_asked_for_its_unit_and_time() -> None:
     """What the harness has not seen, the person reads off."""
-    answers = ("77", "running", "2026-01-05 14:05+00:00", "Get Version: sent", "", "sent", "")
+    answers = ("77", "running", "2026-01-05 14:05+00:00", "get-version: sent", "", "sent", "")
     with Person(Script(*answers)) as person:
         seen = operator("provisioning_head_end", person).provisioning("TX-9")
     assert (seen.unit, seen.requested_at) == ("77", datetime(2026, 1, 5, 14, 5, tzinfo=UTC))
@@ -200,15 +217,15 @@ def test_operator_answers_that_are_wrong_are_given_again() -> None:
 
 def test_operator_look_repeated_in_a_step_is_one_keystroke_when_nothing_changed() -> None:
     """A plan that waits looks again and again; Enter says that it is as before, c that it is not."""
-    answers = ("running", "Get Version: sent", "", "sent", "", "", "c", "", "", "2", "9.1", "")
-    with Person(Script("0012345678", "", "TX-1", "1", "", *answers)) as person:
+    answers = ("running", "get-version: sent", "", "sent", "", "", "c", "", "", "2", "9.1", "")
+    with Person(Script("0012345678", "", "TX-1", "1", "now", "", *answers)) as person:
         tms = operator("provisioning_head_end", person, where=["Case 1\nStep 2"])
         tms.provision(UNIT)
         first, second, third = (tms.provisioning("TX-1") for _ in range(3))
     assert (first.state, first.get_version) == (second.state, second.get_version) == ("running", "sent")
     assert second.elapsed_s > first.elapsed_s
     assert (third.state, third.get_version, third.version) == ("running", "ok", "9.1")
-    assert third.transactions == ("Get Version: sent",)
+    assert third.transactions == ("get-version: sent",)
 
 
 def test_operator_look_in_another_step_is_asked_from_the_start() -> None:
@@ -351,10 +368,10 @@ def test_operator_wrong_unit_on_the_screen_is_stopped_before_anything_is_changed
 
 def test_operator_identity_is_read_off_without_the_expected_one_being_shown() -> None:
     """A number that is on the screen is soon typed; so it is not."""
-    with Person(Script("TMS-LAB-1")) as person:
+    with Person(Script("TSM-LAB-1", "n", "TMS-LAB-1", "")) as person:
         identity = operator("provisioning_head_end", person).identify()
     assert identity == Identity(serial="TMS-LAB-1")
-    assert person.screen.count("TMS-LAB-1") == 1  # his own echo
+    assert person.screen.count("TMS-LAB-1") == 2  # his own echo, and what he is asked to look at again
 
 
 def test_operator_outcome_of_a_switch_is_the_command_that_was_given() -> None:
@@ -427,9 +444,11 @@ def test_operator_who_cannot_make_the_bench_safe_leaves_it_unsafe() -> None:
 
 def test_operator_bad_input_three_times_is_a_bench_error_with_what_was_expected() -> None:
     """He is told what is wrong, and after the third time it is the bench's fault."""
-    with Person(Script("maybe", "perhaps", "who knows")) as person:
-        with pytest.raises(BenchError, match="expected yes or no"):
-            operator("provisioning_head_end", person).unit_entry(UNIT)
+    with (
+        Person(Script("maybe", "perhaps", "who knows")) as person,
+        pytest.raises(BenchError, match="expected yes or no"),
+    ):
+        operator("provisioning_head_end", person).unit_entry(UNIT)
     assert "(2 more tries)" in person.screen
     assert "(1 more try)" in person.screen
 
@@ -443,16 +462,20 @@ def test_operator_help_is_no_wrong_answer() -> None:
 
 def test_operator_reason_none_of_the_roles_cannot_be_done_here() -> None:
     """The reasons are a closed set; what is none of them is no refusal."""
-    with Person(Script("s", "", "the screen is black")) as person:
-        with pytest.raises(NotPermitted, match="the screen is black"):
-            operator("provisioning_head_end", person).unit_entry(UNIT)
+    with (
+        Person(Script("s", "", "the screen is black")) as person,
+        pytest.raises(NotPermitted, match="the screen is black"),
+    ):
+        operator("provisioning_head_end", person).unit_entry(UNIT)
 
 
 def test_operator_silence_is_a_time_out_that_says_nobody_answered() -> None:
     """Nobody is there: the bench's fault, and said so."""
-    with Person(lambda prompt: LEAVES) as person:
-        with pytest.raises(ReadTimeout, match=r"tms: nobody answered .* within 0 s"):
-            operator("provisioning_head_end", person, answer_s="0.2").unit_entry(UNIT)
+    with (
+        Person(lambda prompt: LEAVES) as person,
+        pytest.raises(ReadTimeout, match=r"tms: nobody answered .* within 0 s"),
+    ):
+        operator("provisioning_head_end", person, answer_s="0.2").unit_entry(UNIT)
     assert "No answer within" in person.screen
 
 
@@ -480,10 +503,9 @@ def stopped() -> Iterator[list[int]]:
 
 def test_operator_ctrl_c_at_a_question_stops_the_run(stopped: list[int]) -> None:
     """At any terminal Ctrl-C is SIGINT to the run; the terminal is given back."""
-    with Person(Script("yes", "\x03")) as person:
-        with pytest.raises(KeyboardInterrupt):
-            operator("provisioning_head_end", person).unit_entry(UNIT)
-        assert stopped == [signal.SIGINT]
+    with Person(Script("yes", "\x03")) as person, pytest.raises(KeyboardInterrupt):
+        operator("provisioning_head_end", person).unit_entry(UNIT)
+    assert stopped == [signal.SIGINT]
     assert "Stopped." in person.screen
 
 
@@ -525,9 +547,12 @@ def test_operator_terminal_that_goes_away_is_a_lost_link() -> None:
     def leave(prompt: str) -> str:
         raise EOFError
 
-    with pytest.raises(EOFError), Person(leave) as person:
-        with pytest.raises(LinkLost, match="the operator's terminal is gone"):
-            operator("path_switch", person).path_state("antenna")
+    with (
+        pytest.raises(EOFError),
+        Person(leave) as person,
+        pytest.raises(LinkLost, match="the operator's terminal is gone"),
+    ):
+        operator("path_switch", person).path_state("antenna")
 
 
 def test_operator_elapsed_time_of_a_running_job_goes_on() -> None:

@@ -75,6 +75,7 @@ class Act:
         self._where()
         for each in self._instructions():
             talk.say(self._filled(each.do))
+        talk.say("The plan waits for a change: look again, and then answer.", dim=True)
         self._table(last.answers)
         if talk.confirm("   Still so? [Enter: yes, c: changed]", otherwise="changed"):
             return dict(last.answers), self._now()
@@ -111,7 +112,8 @@ class Act:
                 )
                 self._done = self._done or self._now()
             moment = self._done or self._now()
-            if len(answers) < 2:
+            # A slip of one answer is seen while it is typed; that of a serial number would end the case.
+            if len(answers) < 2 and self.method.name != "identify":
                 return answers, moment
             self.talk.gap()
             self._table(answers)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin
 
 from adapters.devices.operator.shape import fields_of, is_record, plain
@@ -20,6 +21,9 @@ MAX_TEXT = 200  # characters of one answer; what is longer is a paste that went 
 MAX_ENTRIES = 500  # of one list
 MAX_DIGITS = 40
 SEPARATOR = ";"  # between the columns of an entry
+PART = ":"  # between the parts of a text
+
+Columns = Mapping[str, Mapping[str, str]]
 
 _NUMBER = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*([A-Za-z%µ/]*)")
 _CLOCK_TIME = re.compile(r"\d{1,2}:\d{2}(?::\d{2})?")
@@ -77,15 +81,23 @@ class AnswerType:
     brief: str = ""
     read: Callable[[str, Moment], object] = field(repr=False, compare=False)
     choices: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # the words these may be, of an entry
     many: bool = False
 
 
 def answer_type(
-    name: str, annotation: Any, choices: Mapping[str, str], given: Mapping[str, object]
+    name: str,
+    annotation: Any,
+    choices: Mapping[str, str],
+    given: Mapping[str, object],
+    columns: Columns = MappingProxyType({}),
 ) -> AnswerType | None:
     """Return how a field of this name and type is typed in; None where that cannot be done.
 
-    ``choices`` are the only words a text may be. ``given`` are the arguments of the call: they fill the
+    ``choices`` are the only words a text may be, ``columns`` those of the parts of a list's entries: of the
+    fields of a record, or of a text ``part: part``. ``given`` are the arguments of the call: they fill the
     fields of their name in the entries of a list.
     """
     kind, _ = plain(annotation)
@@ -93,12 +105,10 @@ def answer_type(
         inner = [entry for entry in get_args(kind) if entry is not Ellipsis]
         if len(inner) != 1:
             return None
-        one = _record(inner[0], given) if is_record(inner[0]) else answer_type(name, inner[0], choices, given)
+        one = _entry(name, inner[0], choices, given, columns)
         if one is None or one.many:
             return None
-        return AnswerType(
-            words=f"{one.words}; one a line", brief=one.brief, read=one.read, choices=one.choices, many=True
-        )
+        return replace(one, words=f"{one.words}; one a line", many=True)
     if get_origin(kind) is Literal:
         return _choice([str(entry) for entry in get_args(kind) if entry != ""])
     if kind is str:
@@ -242,7 +252,44 @@ def _choice(words: list[str]) -> AnswerType:
     return AnswerType(words=f"one of {', '.join(words)}", read=read, choices=tuple(words))
 
 
-def _record(record: type, given: Mapping[str, object]) -> AnswerType | None:
+def _entry(
+    name: str, annotation: Any, choices: Mapping[str, str], given: Mapping[str, object], columns: Columns
+) -> AnswerType | None:
+    """Return how one entry of a list is typed."""
+    if is_record(annotation):
+        return _record(annotation, given, columns)
+    if annotation is str and columns:
+        return _parts({part: _choice(list(words)) for part, words in columns.items()})
+    return answer_type(name, annotation, choices, given)
+
+
+def _parts(parts: Mapping[str, AnswerType]) -> AnswerType:
+    """Return how a text of several words is typed: ``name: outcome``."""
+    words = f"{PART} ".join(parts)
+
+    def read(typed: str, moment: Moment) -> str:
+        pieces = [piece.strip() for piece in typed.split(PART)]
+        if len(pieces) != len(parts):
+            raise ValueError(f"expected {words}")
+        return f"{PART} ".join(
+            str(_told(name, part.read, piece, moment))
+            for (name, part), piece in zip(parts.items(), pieces, strict=True)
+        )
+
+    return AnswerType(
+        words=words, brief=words, read=read, columns={name: part.choices for name, part in parts.items()}
+    )
+
+
+def _told(name: str, read: Callable[[str, Moment], object], typed: str, moment: Moment) -> object:
+    """Read a part of an entry; a complaint names the part."""
+    try:
+        return read(typed, moment)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _record(record: type, given: Mapping[str, object], words_of: Columns) -> AnswerType | None:
     """Return how an entry with columns is typed: ``time; kind; text``; the last may hold the separator."""
     columns: dict[str, AnswerType] = {}
     known: dict[str, object] = {}
@@ -250,7 +297,7 @@ def _record(record: type, given: Mapping[str, object]) -> AnswerType | None:
         if each.name in given:
             known[each.name] = given[each.name]
             continue
-        column = answer_type(each.name, each.annotation, {}, {})
+        column = answer_type(each.name, each.annotation, words_of.get(each.name, {}), {})
         if column is None or column.many:
             return None
         columns[each.name] = column
@@ -261,12 +308,11 @@ def _record(record: type, given: Mapping[str, object]) -> AnswerType | None:
         parts = [part.strip() for part in typed.split(SEPARATOR, len(columns) - 1)]
         if len(parts) != len(columns):
             raise ValueError(f"expected {words}")
-        values = {}
-        for (name, column), part in zip(columns.items(), parts, strict=True):
-            try:
-                values[name] = column.read(part, moment)
-            except ValueError as error:
-                raise ValueError(f"{name.replace('_', ' ')}: {error}") from None
+        values = {
+            name: _told(name.replace("_", " "), column.read, part, moment)
+            for (name, column), part in zip(columns.items(), parts, strict=True)
+        }
         return record(**known, **values)
 
-    return AnswerType(words=words, brief=words, read=read)
+    listed = {name.replace("_", " "): column.choices for name, column in columns.items() if column.choices}
+    return AnswerType(words=words, brief=words, read=read, columns=listed)

@@ -26,7 +26,7 @@ from adapters.transports.terminal import DEFAULT_COLUMNS, TerminalTransport
 
 DEFAULT_ANSWER_S = 1800.0
 _KEPT_RESULTS = 200
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_STYLE = re.compile(r"\x1b\[[0-9;]*m|\x07")
 
 
 class Operator:

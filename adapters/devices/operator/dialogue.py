@@ -27,6 +27,7 @@ SHORTEST_SECRET = 4  # fewer characters than that occur by chance
 _ROOM = 24  # of a line, for the answer
 _LONGEST_LABEL = 44
 
+BELL = "\x07"
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 HELP = "?: help   Enter: not shown   -: empty   s: the system refused   x: cannot be done here"
 _EXPLAINED = (
@@ -75,9 +76,10 @@ class Dialogue:
     # -- saying
 
     def heading(self, text: str) -> None:
-        """Write a rule with a title in it."""
+        """Write a rule with a title in it, and ring: hours may lie between two conversations."""
         title = _shown(text)[: self._width - 8]
-        self._write(f"\n{self._bold(f'── {title} ' + '─' * (self._width - len(title) - 4))}\n")
+        bell = BELL if self._styled else ""
+        self._write(f"{bell}\n{self._bold(f'── {title} ' + '─' * (self._width - len(title) - 4))}\n")
 
     def say(
         self, text: str, *, indent: int = 3, hang: int = 0, bold: bool = False, dim: bool = False
@@ -120,7 +122,8 @@ class Dialogue:
                 return question.empty
             return question.answer.read(_literal(typed), moment())
 
-        return self._until(self._prompt(question, before), read, lambda: self._explain(question))
+        prompt = self._prompt(question, before)
+        return self._until(prompt, read, lambda: self._explain(question), about=question.ask)
 
     def confirm(self, text: str, *, otherwise: str = "") -> bool:
         """Ask for Enter, or for one of the letters of ``otherwise`` (which returns False)."""
@@ -171,17 +174,22 @@ class Dialogue:
         entries: list[object] = []
         for number, word in enumerate(question.answer.choices, 1):
             self._choice(number, word, question.meanings.get(word, ""))
+        for column, words in question.answer.columns.items():
+            self.say(f"{column}: {', '.join(words)}", indent=6, hang=len(column) + 2)
         how = question.answer.brief or "one a line"
-        end = "Enter: none, or the end" if before is MISSING else "Enter: as before"
+        end = "Enter: none, or the end" if before is MISSING else "Enter: as before, -: none"
         self.say(f"{question.ask} [{how}; {end}]", hang=3)
         while len(entries) < MAX_ENTRIES:
 
             def read(typed: str) -> object:
-                if not typed or (typed == "-" and not entries):
+                if not typed:
                     return MISSING
-                return question.answer.read(_literal(typed), moment())
+                return () if typed == "-" and not entries else question.answer.read(_literal(typed), moment())
 
-            entry = self._until(f"   {len(entries) + 1:>3} > ", read, lambda: self._explain(question))
+            prompt = f"   {len(entries) + 1:>3} > "
+            entry = self._until(prompt, read, lambda: self._explain(question), about=question.ask)
+            if entry == ():  # it shows none
+                return ()
             if entry is MISSING:
                 return before if not entries and before is not MISSING else tuple(entries)
             entries.append(entry)
@@ -205,12 +213,21 @@ class Dialogue:
         self.say(f"Expected: {question.answer.words}.", indent=6)
 
     def _until(
-        self, prompt: str, read: Callable[[str], T], explain: Callable[[], None], *, words: bool = True
+        self,
+        prompt: str,
+        read: Callable[[str], T],
+        explain: Callable[[], None],
+        *,
+        words: bool = True,
+        about: str = "",
     ) -> T:
-        """Ask until an answer can be read. ``words``: s, x are understood; ? always is."""
+        """Ask until an answer can be read. ``words``: s, x are understood; ? always is.
+
+        ``about`` is what a message calls the question, where the prompt does not tell.
+        """
         failed = 0
         while True:
-            typed = self._line(prompt)
+            typed = self._line(prompt, about)
             if typed == "?":
                 explain()
                 for line in _EXPLAINED if words else _EXPLAINED[-1:]:
@@ -227,11 +244,11 @@ class Dialogue:
                     why = str(error)
             failed += 1
             if failed == TRIES:
-                question = prompt.strip(" >")
+                question = about or prompt.strip(" >")
                 raise BenchError(f"{self._name}: no usable answer to “{question}” in {TRIES} tries: {why}")
             self.say(f"{why} ({TRIES - failed} more {'tries' if TRIES - failed > 1 else 'try'})", indent=6)
 
-    def _line(self, prompt: str) -> str:
+    def _line(self, prompt: str, about: str = "") -> str:
         """Return the next line typed, without its end and the blanks around it. Raises ReadTimeout."""
         self._write(prompt)
         deadline_s = self._clock.monotonic_s() + self._answer_s
@@ -244,7 +261,7 @@ class Dialogue:
             except ReadTimeout as error:
                 self._write("\n")
                 self.say(f"No answer within {duration_words(self._answer_s)}: the run goes on without it.")
-                asked = prompt.strip(" >")
+                asked = about or prompt.strip(" >")
                 raise ReadTimeout(
                     f"{self._name}: nobody answered “{asked}” within {duration_words(self._answer_s)}"
                 ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import get_args
 
 from adapters.devices.operator.answers import answer_type
 from adapters.devices.operator.shape import Method, fields_of, is_record, methods_of, plain
@@ -68,6 +69,12 @@ def _task(method: Method, task: Task) -> Iterator[str]:
 
 def _field(name: str, entry: AskedField, known: dict[str, object], parameters: list[str]) -> Iterator[str]:
     yield from _unknown(entry.only_if, [*known, *parameters], "field")
+    if entry.columns:
+        inner = next(iter(get_args(plain(known[name])[0])), None)
+        if isinstance(inner, type) and is_record(inner):
+            yield from _unknown(entry.columns, [each.name for each in fields_of(inner)], "column")
+        elif inner is not str:
+            yield "only the entries of a list have `columns`"
     word, *operands = (entry.known_by or "").split(" ")
     if word in ("count", "first", "each", "span"):
         yield from _unknown([operand.partition(".")[0] for operand in operands], known, "field")

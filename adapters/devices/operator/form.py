@@ -108,14 +108,14 @@ class Form:
         elif rule is not None:
             self._derived[field.name] = rule
             return
-        if field.name in self._arguments and not (entry.ask or entry.choices):
+        if field.name in self._arguments and not (entry.ask or entry.choices or entry.columns):
             self._fixed[field.name] = self._arguments[field.name]
             return
         self._ask(field, entry)
 
     def _ask(self, field: ResultField, entry: AskedField) -> None:
         kind, optional = plain(field.annotation)
-        answer = answer_type(field.name, field.annotation, entry.choices, self._arguments)
+        answer = answer_type(field.name, field.annotation, entry.choices, self._arguments, entry.columns)
         if answer is None:
             self._fixed[field.name] = self._default(field)
             return
