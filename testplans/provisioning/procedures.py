@@ -1,5 +1,5 @@
 """The procedures of the provisioning plans: typed Python a plan step can call by name."""
 
-from testplans.provisioning import data, stalls, states
+from testplans.provisioning import completion, data, placing, stalls, states, troubleshooting
 
-__all__ = ["data", "stalls", "states"]
+__all__ = ["completion", "data", "placing", "stalls", "states", "troubleshooting"]
