@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from adapters.errors import ConfigError
 from adapters.profiles.model import Sourced, Strict
@@ -26,7 +26,17 @@ _KNOWN_BY = re.compile(
     rf"clock|earlier|nothing|(?:count|first) {_NAME}|each {_NAME}\.{_NAME}|span {_NAME} {_NAME}|always .+"
 )
 
-KnownBy = Annotated[str, StringConstraints(pattern=rf"^(?:{_KNOWN_BY.pattern})$")]
+
+def _known_by(text: str) -> str:
+    if not _KNOWN_BY.fullmatch(text):
+        raise ValueError(
+            f"`{text}` is no way to know a field; expected clock, earlier, nothing, always TEXT, count F, "
+            "first F, each F.G or span F G"
+        )
+    return text
+
+
+KnownBy = Annotated[str, AfterValidator(_known_by)]
 """How the harness knows a field without asking:
 
 ``clock``               the time at which the person said that he had done it
@@ -115,7 +125,7 @@ class OperatorProfile(Strict):
         if name:
             try:
                 ZoneInfo(name)
-            except (OSError, ValueError):
+            except (KeyError, OSError, ValueError):
                 raise ValueError(f"`{name}` is no time zone; expected e.g. America/New_York, UTC") from None
         return name
 
