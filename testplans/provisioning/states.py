@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -94,8 +97,7 @@ def watch_states(
         assert silent is not None
         raise silent
     states = tuple(state for _, state in seen)
-    rows = [f"{at_s:.1f},{state:02d},{WORDS.get(state, 'unknown')}" for at_s, state in seen]
-    run.attach("states of the module", "text/csv", data="\n".join(["after s,code,state", *rows]) + "\n")
+    run.attach("states of the module", "text/csv", data=_csv(seen))
     return StatesSeen(
         states=states,
         words=tuple(WORDS.get(state, "unknown") for state in states),
@@ -114,6 +116,14 @@ def check_states(run: Steps, *, seen: StatesSeen, expected: tuple[int, ...]) -> 
     shown = tuple(state for state in seen.states if state > NOT_PROVISIONED)
     run.check("states in their order", expected=_shown(expected), actual=_shown(shown))
     return seen
+
+
+def _csv(seen: Sequence[tuple[float, int]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("after s", "code", "state"))
+    writer.writerows((f"{at_s:.1f}", f"{state:02d}", WORDS.get(state, "unknown")) for at_s, state in seen)
+    return out.getvalue()
 
 
 def _shown(states: tuple[int, ...]) -> str:

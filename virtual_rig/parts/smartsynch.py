@@ -24,7 +24,10 @@ _ENERGY = "energy_import"
 
 
 class NetworkEntry(PartEntry):
-    """A cellular network. Nothing of it stands on the bench."""
+    """A cellular network. Nothing of it stands on the bench.
+
+    Faults: ``message_loss=<device>:<percent>``; ``carrier_outage=<device>:<seconds>`` from the start on.
+    """
 
     model: Literal["cellular_network"]
     rssi_dbm: int = Field(default=-79, ge=-113, le=-51)
@@ -36,14 +39,16 @@ class NetworkEntry(PartEntry):
 
     def build(self, name: str, context: SiteContext) -> BuiltPart:
         """Make it."""
+        loss_percent = context.faults.number("message_loss", name)
+        outage_s = context.faults.number("carrier_outage", name)
         return BuiltPart(
             model=Network(
                 context.world,
                 rssi_dbm=self.rssi_dbm,
                 minimum_dbm=self.minimum_dbm,
                 latency=Latency(least_s=self.least_latency_s, most_s=self.most_latency_s),
-                loss=self.loss,
-                outage_s=self.outage_s,
+                loss=self.loss if loss_percent is None else min(loss_percent, 100.0) / 100,
+                outage_s=self.outage_s if outage_s is None else outage_s,
             )
         )
 
