@@ -48,6 +48,11 @@ def test_bench_with_an_operator_is_sound_with_or_without_a_link(tmp_path: Path, 
         ),
         ("role: path_switch, adapter: operator, profile: power_source", "the device is a path_switch"),
         ("role: path_switch, adapter: operator, profile: ./none.yaml", "none.yaml"),
+        ("role: path_switch, adapter: operator, profile: paths", "no operator profile is called 'paths'"),
+        (
+            "role: path_switch, adapter: operator, link: {transport: terminal, timeout_s: 5}",
+            "unknown key `timeout_s`",
+        ),
         ("role: path_swich, adapter: operator", "unknown role"),
     ],
 )
