@@ -19,14 +19,15 @@ class AcSourceEntry(PartEntry):
 
     model: Literal["ac_source"]
     adapter: str = "scpi_source"
+    serial: str = Field(default="1", pattern=r"^[A-Z0-9-]{1,20}$")
     tcp_port: int = Field(default=0, ge=0, le=65535)
 
     def build(self, name: str, context: SiteContext) -> BuiltPart:
         """Make the source."""
-        source = AcSource(context.rig, context.supply)
+        source = AcSource(context.rig, context.supply, serial=self.serial)
         return BuiltPart(
             model=source,
-            bench={"role": "power_source", "adapter": self.adapter},
+            bench={"role": "power_source", "adapter": self.adapter, "identity": {"serial": self.serial}},
             endpoints=(context.tcp(name, MAIN, source, port=self.tcp_port),),
         )
 
