@@ -145,6 +145,8 @@ def check_events(run: Steps, *, tms: ProvisioningHeadEnd, job: str, kinds: tuple
         expected=", ".join(kinds),
         actual=(", ".join(told) or "none") if missing else ", ".join(kinds),
     )
+    others = sorted({event.unit for event in events} - {found.unit})
+    run.check("events of other units", expected="none", actual=", ".join(others) or "none")
     early = [event.text for event in events if event.at < found.requested_at]
     run.check("events from before the request", expected="none", actual="; ".join(early) or "none")
     return EventsCompared(job=job, count=len(events), kinds=tuple(dict.fromkeys(told)))

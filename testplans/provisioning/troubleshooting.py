@@ -10,6 +10,7 @@ found it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -48,8 +49,10 @@ class Diagnosis:
     get_version: str
     events: int
     kinds: tuple[str, ...]
+    section_four: str  # its finding, empty where the walk did not come to it
     ticket: str
     attached_events: int
+    all_events_attached: bool  # the case with the vendor has every event the search had shown
 
     @property
     def sentence(self) -> str:
@@ -81,6 +84,7 @@ class _Walk:
     unit: str
     job: ProvisioningJob
     events: tuple[TmsEvent, ...] = ()
+    section_four: str = ""
     ticket: str = ""
     attached_events: int = 0
     made: list[_Made] = field(default_factory=list)
@@ -113,10 +117,13 @@ class _Walk:
 
     def _coverage(self) -> tuple[str, str]:
         record = self.tms.coverage_record(self.unit)
-        text = f"{record.rssi_dbm} dBm, at least {record.minimum_dbm} dBm is needed"
-        if record.measured_at is not None:
-            text += f", measured {record.measured_at:%Y-%m-%d %H:%M:%S}"
-        return (f"sufficient: {text}", "") if record.validated else (f"not sufficient: {text}", "coverage")
+        enough, text = record.validated, ""
+        with suppress(NotSeen):  # a screen may show the verdict alone
+            text = f": {record.rssi_dbm} dBm, at least {record.minimum_dbm} dBm is needed"
+            enough = enough and record.rssi_dbm >= record.minimum_dbm
+            if record.measured_at is not None:
+                text += f", measured {record.measured_at:%Y-%m-%d %H:%M:%S}"
+        return (f"sufficient{text}", "") if enough else (f"not sufficient{text}", "coverage")
 
     def _pin(self) -> tuple[str, str]:
         review = self.tms.review_pin(self.unit)
@@ -142,8 +149,9 @@ class _Walk:
 
     def _section_four(self) -> tuple[str, str]:
         found = self.tms.section_four(self.unit)
-        finding = _word(found.finding)
-        return found.finding, _SECTION_FOUR.get(finding, "" if found.registered else "not-registered")
+        self.section_four = _word(found.finding)
+        cause = "" if found.registered else "not-registered"
+        return found.finding, _SECTION_FOUR.get(self.section_four, cause)
 
     def _internet(self) -> tuple[str, str]:
         up = self.tms.connection_status().internet
@@ -200,8 +208,10 @@ def _diagnosis(walk: _Walk) -> Diagnosis:
         get_version=_get_version_of(walk.job),
         events=len(walk.events),
         kinds=tuple(dict.fromkeys(event.kind for event in walk.events)),
+        section_four=walk.section_four,
         ticket=walk.ticket,
         attached_events=walk.attached_events,
+        all_events_attached=bool(walk.ticket) and walk.attached_events >= len(walk.events),
     )
 
 

@@ -174,6 +174,7 @@ def attached(run: Steps, tmp_path: Path) -> dict[str, str]:
     ("cause", "found_at", "answers"),
     [
         ("coverage", 1, {"coverage_record": NO_COVERAGE}),
+        ("coverage", 1, {"coverage_record": replace(NO_COVERAGE, validated=True)}),
         ("pin", 2, {"review_pin": PinReview(unit=UNIT, configured=True, matches=False)}),
         ("pin", 2, {"review_pin": PinReview(unit=UNIT, configured=False, matches=False)}),
         ("meter-power", 3, {"search_events": since("power-failure")}),
@@ -206,7 +207,8 @@ def test_walk_to_the_end_makes_every_check_and_keeps_the_first_cause(run: Steps)
     tms = head_end(review_pin=PinReview(unit=UNIT, configured=True, matches=False))
     found = troubleshoot(run, tms=as_tms(tms), unit=UNIT, job=JOB, to_the_end=True)
     assert (found.cause, found.found_at, found.checks_done) == ("pin", 2, 7)
-    assert (found.ticket, found.attached_events) == ("T-1", 2)
+    assert (found.ticket, found.attached_events, found.all_events_attached) == ("T-1", 2, True)
+    assert found.section_four == "module-silent"
 
 
 @pytest.mark.parametrize(
