@@ -87,6 +87,11 @@ class EndpointRadio:
             finally:
                 self._opened.pop(endpoint, None)
 
+    def end_case(self) -> None:
+        """Lock again, and forget what was sent: every case begins with what it sends itself."""
+        self.make_safe()
+        self._sent.clear()
+
     def close(self) -> None:
         """Close the links."""
         self._radio.close()
@@ -131,7 +136,7 @@ class EndpointRadio:
         if not 0 <= back < len(sent):
             raise BenchError(
                 f"{self._context.name}: {len(sent)} pieces of material went to endpoint {endpoint} "
-                f"in this run, so number {back} before the last cannot be sent again"
+                f"in this case, so number {back} before the last cannot be sent again"
             )
         request = sent[-1 - back]
         if isinstance(request, SecureCommandRequest) and request.command.word in SWITCHING:
