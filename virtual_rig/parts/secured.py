@@ -97,7 +97,10 @@ class EndpointsEntry(PartEntry):
             if entry.security == "enhanced"
         }
         if self.fdm is not None:
+            context.part(self.fdm, object)  # or there is none of that name
             served = context.parts[self.fdm]
+            if "lab_token" not in served.secrets:
+                raise BenchError(f"site {context.site}: {self.fdm} has nothing for a lab's radio")
             secrets["token"] = served.secrets["lab_token"]
             links += [
                 Endpoint(device=name, link="fdm", server=each.server, url=each.url)
