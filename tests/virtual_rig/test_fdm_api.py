@@ -276,9 +276,11 @@ def test_fdm_api_lab_piece_is_fresh_each_time(site: Site) -> None:
     one, other = (material.decode(bytes.fromhex(text)) for text in texts)
     assert isinstance(one, SecureCommand)
     assert one.number != other.number
-    assert lab.said("GET", "/lab/endpoints")["endpoints"] == [
-        "45000003", "45000004", "45000005", "45000007", "45000008", "45000009", "45000010", "45000011",
-    ]  # fmt: skip
+    listed = lab.said("GET", "/lab/endpoints")["endpoints"]
+    devices = site.caller("fdm", "officer_token").said("GET", "/devices")["devices"]
+    unsecured = ("basic", "ready-to-secure")
+    assert listed == [each["endpoint"] for each in devices if each["level"] not in unsecured]
+    assert {SECURED, FULL, NETWORK} < set(listed)
 
 
 # --- a handheld ------------------------------------------------------------------------------------------
