@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from adapters.errors import FrameDamaged, ReadTimeout, TransportError
+from adapters.errors import FrameDamaged, ReadTimeout, Refused, TransportError
 from adapters.protocols.endpoint_link.client import Answered, Overheard, RadioClient
 from adapters.protocols.endpoint_link.describe import describe
 from adapters.protocols.endpoint_link.frames import Damage, Frame, FrameReader
-from adapters.protocols.endpoint_link.messages import RADIO, Answer, IdentifyRequest, IdentityAnswer, Request
+from adapters.protocols.endpoint_link.messages import (
+    RADIO,
+    Answer,
+    IdentifyRequest,
+    IdentityAnswer,
+    RefusedAnswer,
+    Request,
+)
 from adapters.registry import AdapterContext, OpenedLink
 from adapters.roles import Identity
 
@@ -70,6 +77,8 @@ class FramedRadio:
     def identify(self) -> Identity:
         """See ``RadioLink``."""
         answer = self.ask(RADIO, IdentifyRequest())
+        if isinstance(answer, RefusedAnswer):
+            raise Refused(answer.reason.word, f"{self._context.name} does not say who it is")
         assert isinstance(answer, IdentityAnswer)  # the engine lets nothing else through
         return Identity(serial=answer.serial, model=answer.model, firmware=answer.firmware)
 

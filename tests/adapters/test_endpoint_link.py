@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -435,3 +437,77 @@ def test_words_unknown_are_told_with_the_known_ones() -> None:
     with pytest.raises(LocalProtocolError, match="open_session"):
         Command.of("open-session")
     assert Level.of("ready-to-secure") is Level.READY_TO_SECURE
+
+
+# -- what has no octets
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Frame(endpoint=1, sequence=1, type=1, payload=bytes(256)).encode(),
+        lambda: Frame(endpoint=1, sequence=0x1_0000, type=1).encode(),
+        lambda: messages.CommandRequest(command=Command.CHECK, parameters=bytes(65)).encode(),
+        lambda: messages.OpenSessionRequest(material=bytes(200)).encode(),
+        lambda: messages.IdentityAnswer(model="a,b", serial="1").encode(),
+        lambda: status_answer(executions=0xFFFF_FFFF).encode(),
+        lambda: status_answer(tampers=-2).encode(),
+        lambda: status_answer(device_type="x" * 201).encode(),
+        lambda: readings.Reading(consumption=1 << 32, at=NOT_AFTER).encode(),
+        lambda: readings.Reading(consumption=1, at=datetime(1969, 1, 1, tzinfo=UTC)).encode(),
+        lambda: material.ReadingKey(issuer=1, endpoint=1, number=1, key=bytes(15)),
+        lambda: material.ReadingKey(issuer=1 << 32, endpoint=1, number=1, key=bytes(16)).encode(),
+        lambda: material.ReadingKey(issuer=1, endpoint=1, number=1 << 64, key=bytes(16)).encode(),
+        lambda: material.SecureCommand(
+            issuer=1,
+            endpoint=1,
+            number=1,
+            not_after=NOT_AFTER,
+            command=Command.CHECK,
+            parameters=bytes(65),
+        ).signed_octets(),
+        lambda: PrivateKey(bytes(31)),
+        lambda: PublicKey(bytes(65)),
+    ],
+)
+def test_values_beyond_their_octets_are_our_mistake(make: Callable[[], object]) -> None:
+    """Nothing is cut to fit."""
+    with pytest.raises(LocalProtocolError):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("decode", "octets_"),
+    [
+        (readings.decode_reading, bytes(7)),
+        (lambda raw: readings.unseal(raw, bytes(16), 1), bytes(31)),
+        (material.decode, b"\x02" + bytes(100)),
+        (material.decode, b"\x01\x02" + bytes(21) + b"\x41" + bytes(0x41 + 64)),
+        (material.decode, b"\x01\x02" + bytes(20) + b"\x63\x00" + bytes(64)),
+        (lambda raw: messages.decode_request(0x03, raw), b""),
+        (lambda raw: messages.decode_request(0x04, raw), b""),
+        (lambda raw: messages.decode_request(0x05, raw), bytes(200)),
+        (lambda raw: messages.decode_request(0x07, raw), b"\x01\x01"),
+        (lambda raw: messages.decode_request(0x01, raw), b"\x01"),
+        (lambda raw: messages.decode_answer(0x81, raw), bytes(18)),
+        (lambda raw: messages.decode_answer(0x82, raw), bytes(9)),
+        (lambda raw: messages.decode_answer(0x83, raw), bytes(9)),
+        (lambda raw: messages.decode_answer(0x88, raw), b"one,two"),
+    ],
+)
+def test_octets_that_are_something_else_are_the_peers_mistake(
+    decode: Callable[[bytes], object], octets_: bytes
+) -> None:
+    """Each decoder knows its own lengths and codes."""
+    with pytest.raises(RemoteProtocolError):
+        decode(octets_)
+
+
+def test_keys_compare_by_what_they_are_and_go_nowhere() -> None:
+    """Two public keys of one pair are equal; a private key is not pickled."""
+    first, second = golden_key(), golden_key()
+    assert first.public_key == second.public_key
+    assert len({first.public_key, second.public_key}) == 1
+    assert not first.public_key.verifies(b"short", b"text")
+    with pytest.raises(TypeError):
+        pickle.dumps(first)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from adapters.protocols.endpoint_link import material, messages
 from adapters.protocols.endpoint_link.frames import Frame
 from adapters.protocols.endpoint_link.signing import PrivateKey
-from adapters.protocols.endpoint_link.words import Command, Level, Switch
+from adapters.protocols.endpoint_link.words import Command, Level, Reason, Switch
 from tests.virtual_rig.endpoint_host import (
     BASIC,
     COMMAND,
@@ -368,6 +368,17 @@ def test_air_unknown_endpoint_is_silent(lab: Lab) -> None:
     lab.air.exchange(bytes(frame), "A", heard.append)
     lab.clock.sleep_s(5)
     assert heard == []
+
+
+@pytest.mark.parametrize("endpoint", [BASIC, COMMAND])
+def test_requests_an_endpoint_has_no_use_for_are_not_available(lab: Lab, endpoint: int) -> None:
+    """Who it is, the radio says; a reading is no command; a session is opened by an authorization."""
+    identify = lab.ask(endpoint, messages.IdentifyRequest())
+    assert identify == messages.RefusedAnswer(reason=Reason.NOT_AVAILABLE)
+    assert word(lab.unsigned(endpoint, Command.READ)) == NONE
+    assert word(lab.secure(endpoint, Command.READ)) == NONE
+    assert word(lab.secure(endpoint, Command.OPEN_SESSION)) == NONE
+    assert isinstance(lab.unsigned(endpoint, Command.OPEN_SESSION), str)
 
 
 def test_air_request_of_an_unknown_type_is_refused_as_malformed(lab: Lab) -> None:

@@ -381,7 +381,7 @@ EXPECTED: Final[dict[type, tuple[type, ...]]] = {
     OpenSessionRequest: (DoneAnswer, RefusedAnswer),
     CloseSessionRequest: (DoneAnswer, RefusedAnswer),
     SetLevelRequest: (StatusAnswer, RefusedAnswer),
-    IdentifyRequest: (IdentityAnswer,),
+    IdentifyRequest: (IdentityAnswer, RefusedAnswer),
 }
 """What may answer a request."""
 

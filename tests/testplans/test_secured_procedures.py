@@ -1,0 +1,191 @@
+"""Procedures of the plans for secured endpoints, on virtual endpoints with something broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from adapters.devices.endpoint_radio import EndpointRadio
+from adapters.errors import BenchError
+from adapters.protocols.endpoint_link.words import Level, Switch
+from harness.bench import open_bench
+from harness.records import CaseRecord
+from harness.steps import Steps
+from harness.verdicts import CheckFailed
+from testplans.secured.hostile import try_hostile_material
+from testplans.secured.levels import refuse_levels, restore_level, restore_service
+from testplans.secured.permissions import check_permissions
+from testplans.secured.sessions import time_session
+from virtual_rig.secured.endpoint import SecuredEndpoint
+
+BASIC, READY, SECURED, FULL, NETWORK, UNREADABLE = (
+    "45000001",
+    "45000002",
+    "45000003",
+    "45000004",
+    "45000005",
+    "45000010",
+)
+
+
+class Lab:
+    """A bench, a step that is open on it, and what simulates the endpoints."""
+
+    def __init__(self, live: Any, run: Steps) -> None:
+        self.run = run
+        radio = live.devices["radio"]
+        assert isinstance(radio, EndpointRadio)
+        self.radio = radio
+        self._part = live._provided.built.parts["radio"].model
+
+    def endpoint(self, number: str) -> SecuredEndpoint:
+        """Return an endpoint from behind."""
+        found = self._part.endpoint(number)
+        assert isinstance(found, SecuredEndpoint)
+        return found
+
+
+@contextmanager
+def lab(broken: str = "") -> Iterator[Lab]:
+    live = open_bench("virtual:itron-field", broken=frozenset({broken} if broken else ()))
+    record = CaseRecord(key="CASE", title="", plan="", uuid="0")
+    run = Steps(record, clock=live.clock, devices=live.devices)
+    try:
+        with run.step("Procedure"):
+            yield Lab(live, run)
+    finally:
+        live.close()
+
+
+def test_permissions_counts_and_names_what_is_against_them() -> None:
+    """The message has the command, its material, both answers and the trace it left."""
+    with lab() as found:
+        result = check_permissions(
+            found.run,
+            radio=found.radio,
+            endpoint=SECURED,
+            commands=("check", "program"),
+            material="",
+            answer="done",
+        )
+        assert (result.carried_out, result.turned_down) == (2, 0)
+    with lab("IT-SEC-10") as found, pytest.raises(CheckFailed, match="program with none material: done"):
+        check_permissions(
+            found.run,
+            radio=found.radio,
+            endpoint=SECURED,
+            commands=("check", "program"),
+            material="none",
+            answer="secure-command-required",
+        )
+
+
+def test_permissions_acknowledged_and_not_done_is_a_trace_that_is_missing() -> None:
+    """An answer of "done" is not believed: the switch has to have moved."""
+    with lab("IT-SEC-11") as found:
+        found.radio.send_switch(SECURED, "disconnect")
+        with pytest.raises(CheckFailed, match="switch disconnected instead of connected"):
+            check_permissions(
+                found.run,
+                radio=found.radio,
+                endpoint=SECURED,
+                commands=("connect",),
+                material="",
+                answer="done",
+            )
+
+
+def test_permissions_counters_that_cannot_be_read_are_not_expected_to_move() -> None:
+    """What an endpoint does not tell cannot be compared; the rest still is."""
+    with lab() as found:
+        found.radio.send(UNREADABLE, "check", "")  # the false replay it begins with
+        result = check_permissions(
+            found.run,
+            radio=found.radio,
+            endpoint=UNREADABLE,
+            commands=("check", "program", "reset", "disconnect", "connect"),
+            material="",
+            answer="done",
+        )
+        assert result.carried_out == 5
+
+
+def test_hostile_material_taken_is_told_by_attempt() -> None:
+    """The message says which attempt was taken."""
+    with lab("IT-SEC-18") as found, pytest.raises(CheckFailed, match="open_session, attempt 1: done"):
+        try_hostile_material(
+            found.run,
+            radio=found.radio,
+            endpoint=NETWORK,
+            commands=("open_session",),
+            flaw="tampered",
+            reason="bad-authorization",
+            times=3,
+        )
+
+
+@pytest.mark.parametrize("actions", [1, 6])
+def test_session_ends_are_measured_on_the_clock(actions: int) -> None:
+    """The two moments lie around the configured time, however much is done meanwhile."""
+    with lab() as found:
+        timed = time_session(
+            found.run, radio=found.radio, endpoint=NETWORK, timeout=60.0, margin=2.0, actions=actions
+        )
+    assert 57.5 < timed.last_done_s < 60 < timed.first_refused_s < 63
+
+
+def test_session_that_work_prolongs_is_seen_by_working_in_it() -> None:
+    """The defect of IT-SEC-19 shows after the time is up."""
+    with lab("IT-SEC-19") as found, pytest.raises(CheckFailed, match="session open: expected"):
+        time_session(found.run, radio=found.radio, endpoint=NETWORK, timeout=60.0, margin=2.0)
+
+
+def test_session_configured_for_another_time_is_not_timed() -> None:
+    """The plan and the endpoint have to agree on the time first."""
+    with lab() as found, pytest.raises(CheckFailed, match="configured time"):
+        time_session(found.run, radio=found.radio, endpoint=NETWORK, timeout=90.0, margin=2.0)
+
+
+def test_level_taken_where_it_must_not_is_told() -> None:
+    """What was set and what it changed."""
+    with lab() as found:
+        assert (
+            refuse_levels(found.run, radio=found.radio, endpoint=NETWORK, levels=("ready-to-secure",)).refused
+            == 1
+        )
+    with lab("IT-SEC-16") as found, pytest.raises(CheckFailed, match="set to ready-to-secure"):
+        refuse_levels(found.run, radio=found.radio, endpoint=NETWORK, levels=("ready-to-secure",))
+
+
+def test_level_is_given_back_from_wherever_it_is() -> None:
+    """From a secured level it takes a session, which is opened for it."""
+    with lab() as found:
+        same = restore_level(found.run, radio=found.radio, endpoint=READY, level="ready-to-secure")
+        assert not same.changed
+        for level in ("command-security", "full-security"):
+            found.radio.set_level(READY, level)  # type: ignore[arg-type]
+            back = restore_level(found.run, radio=found.radio, endpoint=READY, level="ready-to-secure")
+            assert back.changed
+            assert found.endpoint(READY).level is Level.READY_TO_SECURE
+
+
+@pytest.mark.parametrize(("broken", "endpoint"), [("IT-SEC-08", READY), ("IT-SEC-09", BASIC)])
+def test_service_is_given_back_to_a_device_that_moved_its_switch(broken: str, endpoint: str) -> None:
+    """An enhanced device by way of command security, a basic one as it was lost."""
+    with lab(broken) as found:
+        assert not restore_service(found.run, radio=found.radio, endpoint=endpoint).was_disconnected
+        found.radio.send_switch(endpoint, "disconnect", "none")
+        assert restore_service(found.run, radio=found.radio, endpoint=endpoint).was_disconnected
+        assert found.endpoint(endpoint).switch is Switch.CONNECTED
+        assert found.radio.status(endpoint).level in ("basic", "ready-to-secure")
+
+
+def test_service_that_cannot_be_given_back_is_a_bench_that_is_not_safe() -> None:
+    """A dead meter must not be reported as safe."""
+    with lab() as found:
+        found.endpoint(BASIC).switch = Switch.DISCONNECTED
+        with pytest.raises(BenchError, match="disconnected its customer"):
+            restore_service(found.run, radio=found.radio, endpoint=BASIC)
