@@ -253,7 +253,7 @@ class EndpointRadio(Device, Protocol):
         ...
 
     def send_again(self, endpoint: str, back: int = 0) -> CommandOutcome:
-        """Send the very octets of the last material to this endpoint once more; ``back`` 1: the one before."""
+        """Send again the very octets of the last material for this endpoint; ``back`` 1: the one before."""
         ...
 
     @hurts("configure")
