@@ -48,10 +48,9 @@ class ProgressSink:
     """
 
     def __init__(self, total: int = 0, *, stream: TextIO | None = None) -> None:
-        self._worker = os.environ.get("PYTEST_XDIST_WORKER", "")
         self._total = total
         self._stream = _Unbreakable(stream or _open_stderr())
-        terminal = self._stream.isatty() and not self._worker
+        terminal = self._stream.isatty()
         self._console = Console(
             file=cast(IO[str], self._stream),
             force_terminal=terminal,
@@ -139,7 +138,7 @@ class ProgressSink:
         self._closed = True
         if self._bar is not None:
             self._bar.stop()
-        if self._ended and not self._worker:
+        if self._ended:
             self._console.print(self._summary(), soft_wrap=True)
         self._stream.flush()
 
@@ -161,8 +160,6 @@ class ProgressSink:
         return text.append(f"{whole.word:<14}", style=STYLES[whole]).append(f"in {spent}")
 
     def _prefix(self) -> str:
-        if self._worker:
-            return f"[{self._worker}] "
         if self._bar is not None or not self._total:
             return ""
         width = len(str(self._total))

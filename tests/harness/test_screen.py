@@ -7,8 +7,6 @@ import os
 import pty
 from datetime import UTC, datetime
 
-import pytest
-
 from harness.progress import ProgressSink
 from harness.records import CaseRecord, StepRecord
 from harness.screen import Screen
@@ -85,12 +83,6 @@ def test_screen_lent_stops_what_moves_until_it_is_given_back() -> None:
     assert bar.said == ["pause", "resume"]
     screen.lend()()
     assert bar.said == ["pause", "resume", "pause", "resume"]
-
-
-@pytest.fixture(autouse=True)
-def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tests themselves run under xdist without the display thinking so."""
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 
 def until(ours: int, text: str) -> str:
