@@ -26,8 +26,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +34,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from adapters.protocols.c1218.services import FullRead  # noqa: E402 - found beside this folder
+from benchmarks.parts.paired import Figures, timed  # noqa: E402
 from harness.bench import open_bench  # noqa: E402
 from tests.oracles.termineter import Termineter, TermineterError  # noqa: E402
 from tests.scenarios.plan_runs import write_bench  # noqa: E402
@@ -65,31 +65,6 @@ CASES = (
 )
 
 
-@dataclass
-class Figures:
-    """Seconds a read of each round, and seconds of client CPU a read."""
-
-    client: list[float] = field(default_factory=list)
-    step: list[float] = field(default_factory=list)
-    termineter: list[float] = field(default_factory=list)
-    client_cpu: list[float] = field(default_factory=list)
-    termineter_cpu: list[float] = field(default_factory=list)
-
-    def ratios(self, ours: list[float]) -> list[float]:
-        """Return how many times as fast as termineter ``ours`` was, round by round."""
-        return [theirs / us for us, theirs in zip(ours, self.termineter, strict=True)]
-
-
-def timed(read: Callable[[], object], count: int) -> tuple[float, float]:
-    """Return seconds and CPU seconds of one of ``count`` reads."""
-    for _ in range(min(WARM_UP, count)):
-        read()
-    began_s, cpu_s = time.perf_counter(), time.process_time()
-    for _ in range(count):
-        read()
-    return (time.perf_counter() - began_s) / count, (time.process_time() - cpu_s) / count
-
-
 def read_ours(bench: Path, case: Case, figures: Figures) -> bytes:
     """Take one round of ours and return the table."""
     live = open_bench(str(bench))
@@ -97,11 +72,11 @@ def read_ours(bench: Path, case: Case, figures: Figures) -> bytes:
         meter = live.devices[DEVICE]
         meter.open_session(case.link, LEVEL)
         session, request = meter._connections.find(case.link).session, FullRead(table=case.table)
-        wall_s, cpu_s = timed(lambda: session.ask(request), case.reads)
+        wall_s, cpu_s = timed(lambda: session.ask(request), case.reads, WARM_UP)
         figures.client.append(wall_s)
         figures.client_cpu.append(cpu_s)
         name = f"ST{case.table}"
-        figures.step.append(timed(lambda: meter.read_table(name, link=case.link), case.reads)[0])
+        figures.step.append(timed(lambda: meter.read_table(name, link=case.link), case.reads, WARM_UP)[0])
         octets: bytes = session.ask(request).data
         meter.end_session(case.link)
         return octets
@@ -125,8 +100,8 @@ def read_theirs(termineter: Termineter, endpoint: dict[str, Any], case: Case, fi
         raise SystemExit("termineter is not let in")
     taken = termineter.ask("time", table=case.table, reads=case.theirs, warm_up=min(WARM_UP, case.theirs))
     termineter.ask("close")
-    figures.termineter.append(taken["seconds"] / case.theirs)
-    figures.termineter_cpu.append(taken["cpu_seconds"] / case.theirs)
+    figures.peer.append(taken["seconds"] / case.theirs)
+    figures.peer_cpu.append(taken["cpu_seconds"] / case.theirs)
     return bytes.fromhex(taken["data"])
 
 
@@ -165,10 +140,10 @@ def table(measured: dict[str, Figures]) -> None:
         of = measured[case.name]
         ratios = of.ratios(of.client)
         spread = f"{median(ratios):.1f} [{min(ratios):.1f}..{max(ratios):.1f}]"
-        cpu = f"{median(of.client_cpu) * 1e6:,.0f} : {median(of.termineter_cpu) * 1e6:,.0f} us"
+        cpu = f"{median(of.client_cpu) * 1e6:,.0f} : {median(of.peer_cpu) * 1e6:,.0f} us"
         print(
             f"{case.name:<12}{1 / median(of.client):>9,.0f}{1 / median(of.step):>9,.0f}"
-            f"{1 / median(of.termineter):>12,.0f}  {spread:<22}{case.aim:>4.0f}"
+            f"{1 / median(of.peer):>12,.0f}  {spread:<22}{case.aim:>4.0f}"
             f"{median(of.ratios(of.step)):>19.1f}{cpu:>28}"
             f"{'' if median(ratios) >= case.aim else '  aim missed'}"
         )

@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.parts.paired import Figures as Paired  # noqa: E402
+from benchmarks.parts.paired import timed  # noqa: E402
 from harness.bench import LiveBench, open_bench  # noqa: E402 - found beside this folder
 from tests.oracles.gurux import Gurux, identity, wire  # noqa: E402
 from tests.scenarios.plan_runs import write_bench  # noqa: E402
@@ -96,19 +98,10 @@ CASES = [
 
 
 @dataclass
-class Figures:
-    """Seconds a GET of each round, and seconds of client CPU a GET."""
+class Figures(Paired):
+    """And the bare ping-pong, seconds an exchange."""
 
-    client: list[float] = field(default_factory=list)
-    step: list[float] = field(default_factory=list)
-    gurux: list[float] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
-    client_cpu: list[float] = field(default_factory=list)
-    gurux_cpu: list[float] = field(default_factory=list)
-
-    def ratios(self, ours: list[float]) -> list[float]:
-        """Return how many times as fast as gurux ``ours`` was, round by round."""
-        return [theirs / us for us, theirs in zip(ours, self.gurux, strict=True)]
 
 
 class CountingTap:
@@ -144,28 +137,18 @@ def ours(bench: Path, case: Case) -> Iterator[LiveBench]:
         live.close()
 
 
-def timed(read: Callable[[], object], count: int) -> tuple[float, float]:
-    """Return seconds and CPU seconds of one of ``count`` reads."""
-    for _ in range(min(WARM_UP, count)):
-        read()
-    began_s, cpu_s = time.perf_counter(), time.process_time()
-    for _ in range(count):
-        read()
-    return (time.perf_counter() - began_s) / count, (time.process_time() - cpu_s) / count
-
-
 def read_ours(bench: Path, case: Case, figures: Figures) -> None:
     """Take one round of ours: the client alone, and as a step calls it."""
     with ours(bench, case) as live:
         meter = live.devices["meter"]
         association, target = meter._connections.find("a"), meter._target(case.what.target)
-        wall_s, cpu_s = timed(lambda: association.get(target, 2, None), case.what.gets)
+        wall_s, cpu_s = timed(lambda: association.get(target, 2, None), case.what.gets, WARM_UP)
         figures.client.append(wall_s)
         figures.client_cpu.append(cpu_s)
         if case.what is LIST:
-            wall_s, _ = timed(lambda: meter.list_objects("a"), case.what.gets)
+            wall_s, _ = timed(lambda: meter.list_objects("a"), case.what.gets, WARM_UP)
         else:
-            wall_s, _ = timed(lambda: meter.get(case.what.target, "value", "a"), case.what.gets)
+            wall_s, _ = timed(lambda: meter.get(case.what.target, "value", "a"), case.what.gets, WARM_UP)
         figures.step.append(wall_s)
 
 
@@ -194,8 +177,8 @@ def read_gurux(gurux: Gurux, endpoints: dict[str, dict[str, Any]], case: Case, f
     gurux.ask("time", gets=min(WARM_UP, count), **attribute)
     taken = gurux.ask("time", gets=count, **attribute)
     gurux.ask("close")
-    figures.gurux.append(taken["seconds"] / count)
-    figures.gurux_cpu.append(taken["cpu_seconds"] / count)
+    figures.peer.append(taken["seconds"] / count)
+    figures.peer_cpu.append(taken["cpu_seconds"] / count)
 
 
 class PingPong:
@@ -302,11 +285,11 @@ def table(title: str, measured: dict[str, Figures]) -> None:
         of = measured[case.name]
         ratios = of.ratios(of.client)
         spread = f"{median(ratios):.1f} [{min(ratios):.1f}..{max(ratios):.1f}]"
-        cpu = f"{median(of.client_cpu) * 1e6:,.0f} : {median(of.gurux_cpu) * 1e6:,.0f} us"
+        cpu = f"{median(of.client_cpu) * 1e6:,.0f} : {median(of.peer_cpu) * 1e6:,.0f} us"
         bare = f"{1 / median(of.bare):>9,.0f}" if case.what is NAME else f"{'':>9}"
         print(
             f"{case.name:<32}{1 / median(of.client):>8,.0f}{1 / median(of.step):>8,.0f}"
-            f"{1 / median(of.gurux):>8,.0f}{bare}  {spread:<18}{case.aim:>4.0f}"
+            f"{1 / median(of.peer):>8,.0f}{bare}  {spread:<18}{case.aim:>4.0f}"
             f"{median(of.ratios(of.step)):>14.1f}{cpu:>24}"
             f"{'' if median(ratios) >= case.aim else '  aim missed'}"
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 
+import damage
 import pytest
 from c1218_peer import ACK, Client, all_packets, data_of, events_of
 
@@ -64,26 +65,8 @@ def burst(rng: random.Random, good: bytes) -> bytes:
 
 
 def havoc(rng: random.Random, good: bytes) -> bytes:
-    """Change, insert, remove, repeat or cut octets anywhere."""
-    bad = bytearray(good)
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(bad)) if bad else 0
-        choice = rng.randrange(7)
-        if choice == 0 and bad:
-            bad[at] = rng.randrange(256)
-        elif choice == 1:
-            bad[at:at] = rng.randbytes(rng.randint(1, 8))
-        elif choice == 2:
-            del bad[at : at + rng.randint(1, 8)]
-        elif choice == 3:
-            bad[at:at] = bad[at : at + rng.randint(1, 20)]
-        elif choice == 4:
-            del bad[at:]
-        elif choice == 5:
-            bad[at:at] = rng.choice((b"\xee", b"\x06", b"\x15", b"\xee\x00\x00\x00"))
-        else:
-            bad[-2:-2] = good
-    return bytes(bad)
+    """Damage a packet in ways no checksum was made for."""
+    return damage.havoc(rng, good, (b"\xee", b"\x06", b"\x15", b"\xee\x00\x00\x00"), nested=True)
 
 
 def reading() -> Client:
