@@ -146,7 +146,7 @@ class DataCollected:
 
 
 class ProvisioningHeadEnd(Device, Protocol):
-    """The transaction management system (TMS). What a person at its screens cannot see is NotSeen, no refusal.
+    """The transaction management system (TMS). What a person cannot see there is NotSeen, no refusal.
 
     Reasons of Refused: ``unknown-unit``, ``not-placed``, ``not-provisioned``, ``no-properties``, ``busy``,
     ``unavailable``.
