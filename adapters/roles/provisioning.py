@@ -146,8 +146,11 @@ class DataCollected:
 
 
 class ProvisioningHeadEnd(Device, Protocol):
-    """The transaction management system (TMS). Reasons of Refused: ``unknown-unit``, ``not-placed``,
-    ``not-provisioned``, ``no-properties``, ``busy``, ``unavailable``, ``not-known-by-operator``."""
+    """The transaction management system (TMS). What a person cannot see there is NotSeen, no refusal.
+
+    Reasons of Refused: ``unknown-unit``, ``not-placed``, ``not-provisioned``, ``no-properties``, ``busy``,
+    ``unavailable``.
+    """
 
     @harmless_read
     def unit_entry(self, unit: str) -> UnitEntry:

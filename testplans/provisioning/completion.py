@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from adapters.roles import ProvisioningHeadEnd, ProvisioningJob
 from harness.actions import procedure
@@ -129,8 +130,14 @@ class EventsCompared:
 
 
 @procedure("check_events")
-def check_events(run: Steps, *, tms: ProvisioningHeadEnd, job: str, kinds: tuple[str, ...]) -> EventsCompared:
-    """See that Event Search shows these kinds since a job was requested, in this order, and nothing older."""
+def check_events(
+    run: Steps, *, tms: ProvisioningHeadEnd, job: str, kinds: tuple[str, ...], resolution: Duration = 1.0
+) -> EventsCompared:
+    """See that Event Search shows these kinds since a job was requested, in this order, and nothing older.
+
+    Screens that search in whole seconds show what else happened in the second of the request; ``resolution``
+    is what they round to.
+    """
     found = tms.provisioning(job)
     events = tms.search_events(found.unit, found.requested_at).events
     told = [event.kind for event in events]
@@ -147,6 +154,7 @@ def check_events(run: Steps, *, tms: ProvisioningHeadEnd, job: str, kinds: tuple
     )
     others = sorted({event.unit for event in events} - {found.unit})
     run.check("events of other units", expected="none", actual=", ".join(others) or "none")
-    early = [event.text for event in events if event.at < found.requested_at]
+    begin = found.requested_at - timedelta(seconds=resolution)
+    early = [event.text for event in events if event.at < begin]
     run.check("events from before the request", expected="none", actual="; ".join(early) or "none")
     return EventsCompared(job=job, count=len(events), kinds=tuple(dict.fromkeys(told)))

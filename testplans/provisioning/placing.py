@@ -18,7 +18,7 @@ from adapters.roles import (
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
-from testplans.provisioning.states import PLACED, StatesSeen, module_words, state_of, state_words
+from testplans.provisioning.states import PLACED, PROVISIONED, StatesSeen, module_words, state_of, state_words
 from testplans.provisioning.timeline import Happening, attach_time_line, events_of, seconds_between
 
 PATHS = ("antenna", "internet", "tms", "configuration")
@@ -86,6 +86,20 @@ def needs_new_unit(run: Steps, *, configuration: ConfigurationServer, unit: str)
     if configuration.configuration_record(unit).auto_configurations:
         raise NotPermitted(f"{unit} has been configured before; this case needs one that has not")
     return UnitPlaced(unit=unit, state=0, waited_s=0.0)
+
+
+@procedure("needs_unprovisioned_unit")
+def needs_unprovisioned_unit(
+    run: Steps, *, meter: AnsiMeter, tms: ProvisioningHeadEnd, unit: str
+) -> UnitPlaced:
+    """Skip the case where the unit has been provisioned before: its module goes on delivering, and may.
+
+    Taking it off the Master List does not help, since the module remembers.
+    """
+    state = state_of(meter)
+    if state >= PROVISIONED or tms.unit_entry(unit).status == "provisioned":
+        raise NotPermitted(f"{unit} has been provisioned before; this case needs one that has not")
+    return UnitPlaced(unit=unit, state=state, waited_s=0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from tests.scenarios.served_site import serving
 from tests.scenarios.tms_user import TmsUser
 
 PLAN = ROOT / "testplans" / "provisioning" / "i210_provisioning.yaml"
-QUICK = {"quiet_time": "1 s", "cut_time": "2 s", "module_start": "12 s"}
+QUICK = {"quiet_time": "1 s", "load_time": "5 s", "cut_time": "2 s", "module_start": "12 s"}
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.bench import open_bench
+from harness.plan import Case, Plan
 from harness.plan_compiler import compile_plan
 from harness.runner import CaseRunner
 from harness.verdicts import Verdict
@@ -23,7 +24,7 @@ QUICK = {"provisioning_limit": "24 s", "margin": "4 s", "cut_time": "2 s", "modu
 def test_provisioning_on_the_wall_clock_ends_as_in_virtual_time(tmp_path: Path) -> None:
     """From the socket to meter data, in real time, against a site another process serves."""
     plan = PLANS / "i210_provisioning.yaml"
-    parameters = {"quiet_time": "5 s", "cut_time": "2 s", "module_start": "16 s"}
+    parameters = {"quiet_time": "5 s", "load_time": "5 s", "cut_time": "2 s", "module_start": "16 s"}
     with serving("i210") as site:
         bench = write_bench(tmp_path / "bench.yaml", site.bench)
         real = run_plans(
@@ -57,6 +58,47 @@ def test_stall_on_the_wall_clock_finds_its_cause_in_time_scaled_down(tmp_path: P
     said = "".join(path.read_text("utf-8") for path in (tmp_path / "real").rglob("*diagnosis.txt"))
     assert "Cause: pin" in said
     assert "Found at check 2 of 7" in said
+
+
+def runs(*cases: tuple[Plan, Case]) -> list[tuple[str, str, str]]:
+    """Run cases one after the other on one virtual bench; return those that did not pass, and why."""
+    live = open_bench("virtual:i210")
+    try:
+        records = [CaseRunner(live, plan).run(case) for plan, case in cases]
+    finally:
+        live.close()
+    return [(r.key, str(r.verdict), r.message) for r in records if r.verdict is not Verdict.passed]
+
+
+def test_provisioning_cases_each_alone_passes() -> None:
+    """No case needs another before it."""
+    plan = compile_plan(PLANS / "i210_provisioning.yaml")
+    for case in plan.cases:
+        assert runs((plan, case)) == []
+
+
+def test_provisioning_cases_on_a_unit_that_delivers_never_blame_it() -> None:
+    """On a bench that was in use, what needs a fresh unit is skipped with the reason; the rest passes."""
+    plan = compile_plan(PLANS / "i210_provisioning.yaml")
+    delivering = next(case for case in plan.cases if case.id == "I210-PROV-06")
+    skipped = {"I210-PROV-01": "been configured before", "I210-PROV-04": "been provisioned before"}
+    for case in plan.cases:
+        others = runs((plan, delivering), (plan, case))
+        assert [(key, verdict) for key, verdict, _ in others] == (
+            [(case.id, "skipped")] if case.id in skipped else []
+        ), others
+        assert all(skipped[key] in message for key, _, message in others)
+
+
+@pytest.mark.slow
+def test_provisioning_plans_backwards_never_blame_the_meter() -> None:
+    """All plans on one bench, the last case first: none finds a state it did not make sure of."""
+    plans = [compile_plan(path) for path in sorted(PLANS.glob("*.yaml"))]
+    others = runs(*((plan, case) for plan in reversed(plans) for case in reversed(plan.cases)))
+    assert {(key, verdict) for key, verdict, _ in others} == {
+        ("I210-PROV-01", "skipped"),
+        ("I210-PROV-04", "skipped"),
+    }, others
 
 
 @pytest.mark.parametrize(

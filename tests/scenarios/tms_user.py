@@ -101,6 +101,7 @@ class TmsUser:
                 "unit entry": self._unit_entry,
                 "remove unit": self._remove_unit,
                 "set pin": self._set_pin,
+                "review pin": self._review_pin,
                 "provision": self._provision,
                 "provisioning": self._provisioning,
                 "search events": self._search_events,
@@ -135,6 +136,11 @@ class TmsUser:
     def _set_pin(self) -> dict[str, object]:
         saved = self._ask("PUT", f"/v1/units/{self._unit}/properties", {"pin": self._pin})
         return {"Does the TMS say that it is saved?": saved["saved"]}
+
+    def _review_pin(self) -> dict[str, object]:
+        path = f"/v1/units/{self._unit}/properties/pin-review"
+        found = self._ask("POST", path, {"pin": self._pin})
+        return {"Is there a PIN at all?": found["configured"], "Is it the unit's PIN?": found["matches"]}
 
     def _provision(self) -> dict[str, object]:
         minutes = int(self._told(r"It has (\d+) min to complete"))

@@ -5,26 +5,30 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from adapters.clock import WallClock
-from adapters.errors import BenchError, NotSeen, ReadTimeout, Refused
+from adapters.errors import BenchError, NotPermitted, NotSeen, ReadTimeout, Refused
 from adapters.roles import (
     AnsiMeter,
     ConfigurationRecord,
     ConfigurationServer,
     ConnectionStatus,
     CoverageRecord,
+    DataCollected,
     EventsFound,
     FieldRead,
     PinReview,
     ProvisioningHeadEnd,
     ProvisioningJob,
+    RegisterReading,
     SectionFour,
     SupportTicket,
     TableRead,
@@ -44,7 +48,8 @@ from testplans.provisioning.completion import (
     check_events,
     check_provisioning,
 )
-from testplans.provisioning.placing import check_story, place_unit
+from testplans.provisioning.data import compare_data
+from testplans.provisioning.placing import check_story, needs_unprovisioned_unit, place_unit
 from testplans.provisioning.stalls import await_stall, check_stall
 from testplans.provisioning.states import StatesSeen, check_states, watch_states
 from testplans.provisioning.timeline import Happening, attach_time_line
@@ -212,7 +217,7 @@ def test_walk_to_the_end_makes_every_check_and_keeps_the_first_cause(run: Steps)
 
 
 @pytest.mark.parametrize(
-    "unanswered", [Refused("not-known-by-operator"), Refused("unavailable"), NotSeen("the screen is blank")]
+    "unanswered", [Refused("busy"), Refused("unavailable"), NotSeen("the screen is blank")]
 )
 def test_walk_goes_on_past_what_nobody_can_say(run: Steps, tmp_path: Path, unanswered: Exception) -> None:
     """A person who cannot see it, a head end that declines: a finding, and the next check is made."""
@@ -415,10 +420,12 @@ def test_events_are_compared_in_order(run: Steps, kinds: tuple[str, ...], good: 
     assert passed is good
 
 
-def test_events_older_than_the_request_are_noticed(run: Steps) -> None:
-    """A search that does not keep to its moment is wrong in the other direction."""
-    tms = head_end(search_events=events(event(-60, "registration"), REQUESTED))
-    with run.step("compare"), pytest.raises(CheckFailed, match="before the request"):
+@pytest.mark.parametrize(("before_s", "good"), [(60.0, False), (1.5, False), (0.9, True), (0.0, True)])
+def test_events_older_than_the_request_are_noticed(run: Steps, before_s: float, good: bool) -> None:
+    """A search that does not keep to its moment is wrong in the other direction; whole seconds are not."""
+    tms = head_end(search_events=events(event(-before_s, "properties-saved"), REQUESTED))
+    expected = nullcontext() if good else pytest.raises(CheckFailed, match="before the request")
+    with run.step("compare"), expected:
         check_events(run, tms=as_tms(tms), job=JOB, kinds=("provisioning-requested",))
 
 
@@ -514,6 +521,57 @@ def test_unit_that_does_not_get_placed_fails_and_says_what_is_seen(run: Steps) -
     said = str(failed.value)
     assert "04 configured, registering, error 31 registration failed, no coverage, RSSI 99" in said
     assert "at the head end: not in the Master List" in said
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "fresh"),
+    [(5, "registered", True), (5, "incomplete", True), (6, "registered", False), (5, "provisioned", False)],
+)
+def test_unit_provisioned_before_is_skipped_by_what_meter_or_head_end_says(
+    run: Steps, state: int, status: str, fresh: bool
+) -> None:
+    """The module remembers what the head end was made to forget, and the other way round."""
+    tms = head_end(unit_entry=UnitEntry(unit=UNIT, known=True, status=status))
+    expected = nullcontext() if fresh else pytest.raises(NotPermitted, match="been provisioned before")
+    with expected:
+        needs_unprovisioned_unit(run, meter=as_meter(Meter(state)), tms=as_tms(tms), unit=UNIT)
+
+
+class Register:
+    """A meter whose register stands at 1234567 Wh."""
+
+    def read_register(self, name: str) -> RegisterReading:
+        """Return it."""
+        return RegisterReading(name=name, value=Decimal(1234567), unit="Wh")
+
+
+@pytest.mark.parametrize(
+    ("value", "unit_of_value", "difference_wh"),
+    [
+        ("1234.567", "kWh", 0),
+        ("1234567", "Wh", 0),
+        ("1234.467", "kWh", -100),
+        ("1234567", "", None),  # a number that happens to be right is not a quantity
+        ("1.234567", "MWh", None),
+    ],
+)
+def test_data_are_compared_with_their_unit(
+    run: Steps, value: str, unit_of_value: str, difference_wh: int | None
+) -> None:
+    """The same quantity in either unit is the same; one without a unit of energy is a failed check."""
+    data = DataCollected(
+        unit=UNIT,
+        readings=1,
+        interpreted=True,
+        register="energy_import",
+        value=Decimal(value),
+        unit_of_value=unit_of_value,
+    )
+    tms, meter = as_tms(head_end(collect_data=data)), cast(AnsiMeter, Register())
+    refused = difference_wh is None
+    expected = pytest.raises(CheckFailed, match="unit of the value") if refused else nullcontext()
+    with run.step("compare"), expected:
+        assert compare_data(run, tms=tms, meter=meter, unit=UNIT).difference_wh == difference_wh
 
 
 def configuration(**changed: Any) -> ConfigurationServer:
