@@ -10,6 +10,7 @@ from adapters.errors import Refused
 from adapters.roles import Command, CommandOutcome, EndpointRadio, EndpointStatus, MaterialFlaw
 
 DONE, REPLAY = "done", "replay"
+SEALED = "sealed"  # a reading that came, and says nothing without its key
 SWITCHING: tuple[Command, ...] = ("disconnect", "connect")
 
 
@@ -19,7 +20,7 @@ class Attempt:
 
     command: Command
     material: MaterialFlaw
-    answer: str  # done, replay, or the reason of the refusal
+    answer: str  # done, sealed, replay, or the reason of the refusal
     trace: str
 
     @property
@@ -46,12 +47,17 @@ def attempt(radio: EndpointRadio, endpoint: str, command: Command, material: Mat
 def answer_to(
     radio: EndpointRadio, endpoint: str, command: Command, material: MaterialFlaw
 ) -> tuple[str, int]:
-    """Send a command and return what came of it in a word, and the execution count the answer carries."""
+    """Send a command and return what came of it in a word, and the execution count the answer carries.
+
+    A reading is no command and counts none; what comes of it is whether it can be decoded.
+    """
     send = cast(
         "Callable[[str, str, MaterialFlaw], CommandOutcome]",
         radio.send_switch if command in SWITCHING else radio.send,
     )
     try:
+        if command == "read":
+            return (DONE if radio.read(endpoint, material).decoded else SEALED), -1
         outcome = send(endpoint, command, material)
     except Refused as refusal:
         return refusal.reason, -1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adapters.roles import Command, EndpointRadio, MaterialFlaw
 from harness.actions import procedure
 from harness.steps import Steps
-from testplans.secured.attempts import DONE, attempt
+from testplans.secured.attempts import DONE, Attempt, attempt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,16 @@ def try_hostile_material(
     reason: str,
     times: int = 1,
 ) -> HostileTried:
-    """Send commands with spoilt material; each is refused for ``reason`` every time and leaves no trace."""
+    """Send commands with spoilt material; each is refused for ``reason`` every time and leaves no trace.
+
+    Every attempt is in the report, whatever came of it.
+    """
     tried = [
         (number, attempt(radio, endpoint, command, flaw))
         for command in commands
         for number in range(1, times + 1)
     ]
+    run.attach(f"endpoint {endpoint}, {flaw} material", "text/csv", data=_csv(tried, flaw, reason))
     strangers = [
         f"{each.command}, attempt {number}: {each.told}"
         for number, each in tried
@@ -47,3 +51,11 @@ def try_hostile_material(
         actual="; ".join(strangers) or expected,
     )
     return HostileTried(tried=len(tried), taken=sum(each.answer == DONE for _, each in tried))
+
+
+def _csv(tried: list[tuple[int, Attempt]], flaw: MaterialFlaw, expected: str) -> str:
+    rows = [
+        f"{each.command},{number},{flaw},{expected},{each.answer},{each.trace.replace(',', ';')}"
+        for number, each in tried
+    ]
+    return "\n".join(["command,attempt,material,expected,answer,trace", *rows]) + "\n"

@@ -9,6 +9,7 @@ from adapters.roles import EndpointRadio, SecurityLevel
 from harness.actions import procedure
 from harness.steps import Steps
 from testplans.secured.attempts import difference
+from testplans.secured.upkeep import leave_service_connected
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +64,11 @@ class ServiceRestored:
 
 @procedure("restore_service", hurts=("disconnect", "configure"))
 def restore_service(run: Steps, *, radio: EndpointRadio, endpoint: str) -> ServiceRestored:
-    """Connect the service of a device that runs without security, should it have moved its switch.
+    """Connect the service of a device of any level, should it be disconnected.
 
-    Such a device does not take connect, or should not: an enhanced one is brought to command security for
-    it and back. Raises BenchError where it stays disconnected: a bench with a dead meter is not safe.
+    A device without security does not take connect, or should not: an enhanced one is brought to command
+    security for it and back. In network mode a session is opened for it and closed again. Raises BenchError
+    where it stays disconnected: a bench with a dead meter is not safe.
     """
     found = radio.status(endpoint)
     if found.switch != "disconnected":
@@ -74,10 +76,17 @@ def restore_service(run: Steps, *, radio: EndpointRadio, endpoint: str) -> Servi
     try:
         radio.send_switch(endpoint, "connect", "none")
     except Refused:
-        if found.level == "ready-to-secure":
-            radio.set_level(endpoint, "command-security")
-            radio.send_switch(endpoint, "connect")
-            restore_level(run, radio=radio, endpoint=endpoint, level="ready-to-secure")
+        match found.level:
+            case "ready-to-secure":
+                radio.set_level(endpoint, "command-security")
+                radio.send_switch(endpoint, "connect")
+                restore_level(run, radio=radio, endpoint=endpoint, level="ready-to-secure")
+            case "network-mode":
+                radio.send(endpoint, "open_session", "")
+                radio.send_switch(endpoint, "connect", "none")
+                radio.send(endpoint, "close_session")
+            case "command-security" | "full-security":
+                leave_service_connected(run, radio=radio, endpoint=endpoint)
     if radio.status(endpoint).switch == "disconnected":
         raise BenchError(f"endpoint {endpoint} has disconnected its customer and does not connect him again")
     return ServiceRestored(endpoint=endpoint, was_disconnected=True)

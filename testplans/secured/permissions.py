@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from adapters.roles import Command, EndpointRadio, MaterialFlaw
 from harness.actions import procedure
 from harness.steps import Steps
 from testplans.secured.attempts import DONE, Attempt, attempt
+
+Material = Literal["right", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,16 +28,17 @@ def check_permissions(
     radio: EndpointRadio,
     endpoint: str,
     commands: tuple[Command, ...],
-    material: MaterialFlaw,
+    material: Material,
     answer: str,
 ) -> PermissionsFound:
     """Try each command in turn; every one is to get the same answer: ``done``, or a reason to refuse it.
 
-    ``material`` empty: the right one for each command. Whole statuses are compared: what is refused leaves
-    no trace, what is done changes just what it is for.
+    ``right`` material is what was issued for each command. Whole statuses are compared: what is refused
+    leaves no trace, what is done changes just what it is for.
     """
-    tried = [attempt(radio, endpoint, command, material) for command in commands]
-    words = material or "right"
+    flaw: MaterialFlaw = "" if material == "right" else "none"
+    tried = [attempt(radio, endpoint, command, flaw) for command in commands]
+    words = "right" if material == "right" else "no"
     run.attach(f"endpoint {endpoint}, {words} material", "text/csv", data=_csv(tried, answer))
     strangers = [
         f"{each.command} with {words} material: {each.told}"

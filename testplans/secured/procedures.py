@@ -1,5 +1,5 @@
 """The procedures of the plans for secured endpoints; see ``testplans.dlms.procedures`` for the pattern."""
 
-from testplans.secured import endpoint_state, hostile, levels, permissions, replays, sessions, upkeep
+from testplans.secured import endpoint_state, hostile, levels, matrix, permissions, replays, sessions, upkeep
 
-__all__ = ["endpoint_state", "hostile", "levels", "permissions", "replays", "sessions", "upkeep"]
+__all__ = ["endpoint_state", "hostile", "levels", "matrix", "permissions", "replays", "sessions", "upkeep"]
