@@ -7,7 +7,8 @@ and once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from adapters.devices.ansi_session import AnsiSession, SessionGranted
@@ -92,6 +93,14 @@ class Connections:
             return known
         level = self._levels.get(link, self.default_level())
         return self._open(link, level, self._password(level))
+
+    @contextmanager
+    def at_default_level(self, link: str) -> Iterator[OpenSession]:
+        """Put a session at the default level in the place of that on ``link``, then that one back."""
+        before = self._sessions[link].level
+        level = self.default_level()
+        yield self._open(link, level, self._password(level))
+        self._open(link, before, self._password(before))
 
     def end(self, link: str = "") -> None:
         """Log off and terminate; what is asked next begins at the default level again."""
