@@ -96,11 +96,15 @@ class Connections:
 
     @contextmanager
     def at_default_level(self, link: str) -> Iterator[OpenSession]:
-        """Put a session at the default level in the place of that on ``link``, then that one back."""
-        before = self._sessions[link].level
+        """Put a session at the default level in the place of that on ``link``.
+
+        However it ends, what is asked next opens a session at the level there was before.
+        """
         level = self.default_level()
-        yield self._open(link, level, self._password(level))
-        self._open(link, before, self._password(before))
+        try:
+            yield self._open(link, level, self._password(level))
+        finally:
+            self._sessions.pop(link, None)
 
     def end(self, link: str = "") -> None:
         """Log off and terminate; what is asked next begins at the default level again."""

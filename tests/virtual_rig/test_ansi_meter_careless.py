@@ -228,6 +228,17 @@ def test_identity_is_read_back_also_in_a_session_that_may_read_nothing(i210: Car
         i210.meter.disconnect_supply()
 
 
+def test_identity_that_cannot_be_read_does_not_lift_the_plans_session(i210: Careless) -> None:
+    """Where even the default level learns no name, the plan is still in the session it opened."""
+    i210.meter.open_session(flaw="no-security")
+    i210.shows("device_identification", b"SHORT")
+    for _ in range(2):
+        with pytest.raises(Refused, match="inappropriate-action"):
+            i210.meter.identify()
+        with pytest.raises(Refused, match="insufficient-security"):
+            i210.meter.read_table("current_registers")
+
+
 def test_big_table_crosses_a_small_message_in_pieces(alone: Alone) -> None:
     """A meter that negotiates nothing gives 52 octets at a time; the table is the same in the end."""
     al = alone("focus_al")
