@@ -7,7 +7,8 @@ and once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from adapters.devices.ansi_session import AnsiSession, SessionGranted
@@ -92,6 +93,18 @@ class Connections:
             return known
         level = self._levels.get(link, self.default_level())
         return self._open(link, level, self._password(level))
+
+    @contextmanager
+    def at_default_level(self, link: str) -> Iterator[OpenSession]:
+        """Put a session at the default level in the place of that on ``link``.
+
+        However it ends, what is asked next opens a session at the level there was before.
+        """
+        level = self.default_level()
+        try:
+            yield self._open(link, level, self._password(level))
+        finally:
+            self._sessions.pop(link, None)
 
     def end(self, link: str = "") -> None:
         """Log off and terminate; what is asked next begins at the default level again."""

@@ -14,10 +14,10 @@ from typing import ClassVar
 from adapters.devices import ansi_values
 from adapters.devices.ansi_connections import Connections, OpenSession
 from adapters.devices.ansi_procedures import ProcedureRun
+from adapters.devices.ansi_transcript import Transcriber
 from adapters.errors import BenchError, NotPermitted, Refused, RemoteProtocolError
 from adapters.profiles.ansi import AnsiProfile, AnsiSwitch, FieldOf
 from adapters.profiles.loader import load_profile_as
-from adapters.protocols.c1218.describe import Transcriber
 from adapters.protocols.c1219 import MANUFACTURER, MeterTime
 from adapters.registry import AdapterContext
 from adapters.roles import (
@@ -38,7 +38,7 @@ from adapters.roles import (
 from adapters.yaml_messages import suggest
 
 _CLOCKS = ("clock", "clock_state")
-_ZONE_TABLE, _ZONE_FIELD = "time_offset", "TIME_ZONE_OFFSET"
+_ZONE_TABLE, _ZONE_FIELD, _SUMMER_FIELD = "time_offset", "TIME_ZONE_OFFSET", "DST_TIME_AMT"
 _FIRMWARE = ("FW_VERSION_NUMBER", "FW_REVISION_NUMBER")
 
 
@@ -63,11 +63,21 @@ class AnsiMeter:
     # --- Device ---------------------------------------------------------------------------------------
 
     def identify(self) -> Identity:
-        """Read who the meter is, in the session there is or one at the default level.
+        """Read who the meter is, in the session there is or, where that may not, in one at the default level.
 
         Where identifications are packed decimal the field is filled up with zeros; they are left out.
         """
         opened = self._connections.find()
+        try:
+            return self._identity(opened)
+        except Refused:
+            if opened.level == self.default_level():
+                raise
+        # A plan may be in a session that may read next to nothing; it goes on there afterwards.
+        with self._connections.at_default_level(opened.link) as aside:
+            return self._identity(aside)
+
+    def _identity(self, opened: OpenSession) -> Identity:
         identity = self.profile.identity
         serial = str(self._field(opened, identity.serial)).strip()
         if opened.tables.known.formats.id_is_bcd:
@@ -266,17 +276,26 @@ class AnsiMeter:
         return ".".join(str(fields[name]) for name in _FIRMWARE if name in fields)
 
     def _ahead_of_utc_min(self, opened: OpenSession, qualifier: object) -> int:
-        """Return how far the clock shows local time ahead of UTC, as far as the meter tells."""
-        if isinstance(qualifier, Mapping) and qualifier.get("GMT_FLAG"):
+        """Return how far the clock shows local time ahead of UTC, as far as the meter tells.
+
+        Summer time counts where the clock says that it is in effect and that it has been added.
+        """
+        flags = qualifier if isinstance(qualifier, Mapping) else {}
+        if flags.get("GMT_FLAG"):
             return 0
-        if _ZONE_TABLE in self.profile.tables:
-            try:
-                offset = opened.tables.value(self._connections.target(_ZONE_TABLE), _ZONE_FIELD)
-            except Refused:
-                return self.profile.clock_offset_min
-            if isinstance(offset, int):
-                return offset
-        return self.profile.clock_offset_min
+        if _ZONE_TABLE not in self.profile.tables:
+            return self.profile.clock_offset_min
+        target, tables = self._connections.target(_ZONE_TABLE), opened.tables
+        try:
+            tables.learn(target.number)  # once a session: a zone does not change while we look
+        except Refused:
+            return self.profile.clock_offset_min
+        zone = tables.known.fields(target.number)
+        offset, summer = zone.get(_ZONE_FIELD), zone.get(_SUMMER_FIELD)
+        if not isinstance(offset, int):
+            return self.profile.clock_offset_min
+        in_summer = flags.get("DST_FLAG") and flags.get("DST_APPLIED_FLAG")
+        return offset + (summer if in_summer and isinstance(summer, int) else 0)
 
 
 def _both(fields: Mapping[str, object], standard: str, manufacturer: str) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from adapters.protocols.c1218.services import (
     TableData,
 )
 from adapters.protocols.c1219 import (
+    MAX_TABLE_OCTETS,
     Known,
     Place,
     decode,
@@ -117,6 +118,12 @@ class Tables:
         if target.number == GENERAL_CONFIGURATION:
             return self._read_configuration(target)
         size = self.expected_size(target)
+        if size is not None and size > MAX_TABLE_OCTETS:
+            raise RemoteProtocolError(
+                f"{table_text(target.number)} would have {size} octets by the meter's dimensions; "
+                f"more than {MAX_TABLE_OCTETS} are not read at once",
+                frame_intact=True,
+            )
         if size is not None and size > self._room and self._takes_offsets:
             return self._read_in_pieces(target, size)
         return _octets(self._session.ask(FullRead(table=target.number)), target)
