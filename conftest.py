@@ -1,3 +1,4 @@
 """What all tests of the project share."""
 
-pytest_plugins = ["pytester"]  # tests/harness runs pytest with the plug-in inside the tests
+# pytester: tests/harness runs pytest with the plug-in inside the tests. figures: what tests measured.
+pytest_plugins = ["pytester", "tests.figures"]

@@ -29,6 +29,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -112,8 +113,8 @@ def measure(rounds: int) -> dict[str, Figures]:
         serving("ansi-meters", seed=1) as site,
         Termineter() as termineter,
         tempfile.TemporaryDirectory() as folder,
+        patch.dict(os.environ, site.environment),
     ):
-        os.environ.update(site.environment)
         bench = write_bench(Path(folder) / "bench.yaml", site.bench)
         endpoints = {str(each["link"]): each for each in site.endpoints if each["device"] == DEVICE}
         for case in CASES:

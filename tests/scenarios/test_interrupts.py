@@ -222,12 +222,13 @@ def test_killed_run_is_completed_at_the_next_start_and_resumed(lab: Lab) -> None
     assert_resume_finishes(lab, run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [
         signal.SIGTERM,
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        signal.SIGINT,
+        signal.SIGHUP,
     ],
 )
 def test_signalled_run_aborts_its_case_runs_always_and_is_complete(lab: Lab, number: signal.Signals) -> None:
