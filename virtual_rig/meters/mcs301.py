@@ -23,6 +23,7 @@ from adapters.protocols.dlms.units import unit_code
 from virtual_rig.meters.cosem import LiveObject, ObjectModel
 from virtual_rig.meters.disconnector import ControlState, Disconnector, SwitchCommand
 from virtual_rig.meters.event_log import Column, EventLog
+from virtual_rig.meters.features import features_of
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
@@ -72,6 +73,7 @@ class Mcs301:
         self._note_writes = 0
         self._power_listeners: list[Callable[[bool], None]] = []
         self.model = ObjectModel(profile.objects)
+        self.features = features_of(self)
         self._bind()
         supply.on_power(self._power)
 
@@ -125,6 +127,8 @@ class Mcs301:
             70: self._bind_disconnect_control,
         }
         for name, live in self.model.by_name.items():
+            if any(feature.bind(name, live) for feature in self.features):
+                continue
             if live.entry.class_id in by_class:  # class 15 is the association table's
                 by_class[live.entry.class_id](name, live)
 
