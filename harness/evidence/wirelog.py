@@ -141,6 +141,7 @@ class WireLog:
         shown = bytes(self._octets)
         if self._scrub is not None:
             shown = self._scrub(shown)
+        # Never shorter than the line it takes the place of: octets only come in addition.
         _write_at(self._fd, (self._line(shown) + "\n").encode(), self._end)
 
     def _line(self, octets: bytes) -> str:
@@ -150,13 +151,12 @@ class WireLog:
         )
 
     def _append(self, text: str) -> None:
-        """Write ``text`` where the growing line began, and put the end of the file behind it."""
+        """Write ``text``, which begins like the line that grew until now, in its place."""
         if self._fd < 0:
             return
         encoded = text.encode("utf-8", "backslashreplace")
         _write_at(self._fd, encoded, self._end)
         self._end += len(encoded)
-        os.ftruncate(self._fd, self._end)
 
     def _decoded(self, octets: bytes) -> list[str]:
         if self._decode is None:
@@ -172,7 +172,7 @@ class WireLog:
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _write_at(fd: int, data: bytes, offset: int) -> None:
