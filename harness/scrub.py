@@ -8,7 +8,7 @@ name is enough to lose a whole JUnit file.
 Searching must cost next to nothing, since every text of every step passes: a secret is looked for by plain
 substring tests in the text as it is, in the text without separators and in the text without blanks; the
 regular expression that replaces it runs only when one of them hits. Links say the same things again and
-again, so what became of the latest short texts is remembered.
+again, so what became of the latest short pieces is remembered.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_ASCII = "not ascii"
 # A notation that needs one of these characters is looked for only in a text that has it.
 _MARKS = ("\\", "%", "&", _NOT_ASCII, "")
 _BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
-_REMEMBERED, _REMEMBERED_LENGTH = 4096, 400  # texts, and the characters of the longest
+_REMEMBERED, _REMEMBERED_LENGTH = 4096, 400  # pieces, and the characters or octets of the longest
 _ONE_PASS_OCTETS = 1024  # below, one regular expression is quicker than a substring test for each notation
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -64,6 +64,7 @@ class Scrubber:
         self._written: dict[str, list[tuple[str, str]]] = {mark: [] for mark in _MARKS}
         self._any_raw: re.Pattern[bytes] | None = None  # any secret as octets; made at the first use
         self._latest = lru_cache(maxsize=_REMEMBERED)(self._redacted)
+        self._latest_octets = lru_cache(maxsize=_REMEMBERED)(self._blanked)
         for name, secret in (secrets or {}).items():
             self.add(name, secret)
 
@@ -75,6 +76,7 @@ class Scrubber:
         self._secrets[name] = known
         self._any_raw = None
         self._latest.cache_clear()
+        self._latest_octets.cache_clear()
         self._hexadecimal += [(octets.hex(), name) for octets in known.octets]
         self._decimal += [(",".join(map(str, octets)), name) for octets in known.octets]
         for text in known.texts:
@@ -114,13 +116,15 @@ class Scrubber:
 
     def octets(self, data: bytes) -> bytes:
         """Return ``data`` of the same length with secrets, and their hexadecimal text, blanked by ``*``."""
-        if len(data) < SHORTEST_SECRET:
+        if not self._secrets or len(data) < SHORTEST_SECRET:
             return data
+        return self._latest_octets(data) if len(data) <= _REMEMBERED_LENGTH else self._blanked(data)
+
+    def _blanked(self, data: bytes) -> bytes:
         if len(data) <= _ONE_PASS_OCTETS:
             if self._any_raw is None:
                 written = [raw for secret in self._secrets.values() for raw in secret.raw]
-                # With no secrets the pattern is one that never matches.
-                self._any_raw = re.compile(b"|".join(map(re.escape, written)) or rb"(?!)", re.DOTALL)
+                self._any_raw = re.compile(b"|".join(map(re.escape, written)), re.DOTALL)
             if self._any_raw.search(data) is None:
                 return data
         for secret in self._secrets.values():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,6 +101,10 @@ class _Quiet:
             return
         config.meterbench_progress = ProgressSink
 
+    def pytest_runtestloop(self) -> None:
+        """Keep what was loaded and compiled out of every later search for garbage."""
+        gc.freeze()
+
     def pytest_collectreport(self, report: Any) -> None:
         """Tell why something could not be collected."""
         if report.failed:
@@ -129,7 +134,6 @@ class _Quiet:
 
 def _pytest(arguments: list[str], targets: list[Path]) -> int:
     """Run pytest with settings of our own, so that a project's pytest.ini does not change a lab's run."""
-    import gc
     from contextlib import suppress
 
     import pytest
@@ -144,6 +148,7 @@ def _pytest(arguments: list[str], targets: list[Path]) -> int:
         code = _main(pytest, arguments, targets)
     finally:
         gc.set_threshold(*before)
+        gc.unfreeze()
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         _say("meterbench: no case was chosen")
         return EXIT_USAGE
