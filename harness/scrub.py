@@ -7,7 +7,8 @@ name is enough to lose a whole JUnit file.
 
 Searching must cost next to nothing, since every text of every step passes: a secret is looked for by plain
 substring tests in the text as it is, in the text without separators and in the text without blanks; the
-regular expression that replaces it runs only when one of them hits.
+regular expression that replaces it runs only when one of them hits. Links say the same things again and
+again, so what became of the latest short pieces is remembered.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Mapping
+from functools import lru_cache
 
 SHORTEST_SECRET = 4  # fewer characters than that occur by chance in every measurement
 LIMIT = 20_000
@@ -28,6 +30,8 @@ _NOT_ASCII = "not ascii"
 # A notation that needs one of these characters is looked for only in a text that has it.
 _MARKS = ("\\", "%", "&", _NOT_ASCII, "")
 _BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
+_REMEMBERED, _REMEMBERED_LENGTH = 4096, 400  # pieces, and the characters or octets of the longest
+_ONE_PASS_OCTETS = 1024  # below, one regular expression is quicker than a substring test for each notation
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -58,6 +62,9 @@ class Scrubber:
         self._hexadecimal: list[tuple[str, str]] = []  # what to look for, and whose it is
         self._decimal: list[tuple[str, str]] = []
         self._written: dict[str, list[tuple[str, str]]] = {mark: [] for mark in _MARKS}
+        self._any_raw: re.Pattern[bytes] | None = None  # any secret as octets; made at the first use
+        self._latest = lru_cache(maxsize=_REMEMBERED)(self._redacted)
+        self._latest_octets = lru_cache(maxsize=_REMEMBERED)(self._blanked)
         for name, secret in (secrets or {}).items():
             self.add(name, secret)
 
@@ -67,6 +74,9 @@ class Scrubber:
         if not known.octets or name in self._secrets:
             return
         self._secrets[name] = known
+        self._any_raw = None
+        self._latest.cache_clear()
+        self._latest_octets.cache_clear()
         self._hexadecimal += [(octets.hex(), name) for octets in known.octets]
         self._decimal += [(",".join(map(str, octets)), name) for octets in known.octets]
         for text in known.texts:
@@ -81,6 +91,9 @@ class Scrubber:
         """Return ``text`` without secrets and otherwise as it is."""
         if not self._secrets or len(text) < SHORTEST_SECRET:
             return text
+        return self._latest(text) if len(text) <= _REMEMBERED_LENGTH else self._redacted(text)
+
+    def _redacted(self, text: str) -> str:
         for name in self._suspects(text):
             secret = self._secrets[name]
             text = secret.pattern.sub(secret.replacement, text)
@@ -89,21 +102,31 @@ class Scrubber:
     def _suspects(self, text: str) -> list[str]:
         """Return the names of the secrets that may be written in ``text``, by substring tests alone."""
         compact = text.translate(_DROP_SEPARATORS).lower()
-        found = {name for needle, name in self._hexadecimal if needle in compact}
+        found = _names_in(self._hexadecimal, compact)
         if "x" in compact:
             # "0x11, 0x22" and the escapes of a repr keep their x where the separators are gone.
-            for bare in (compact.replace("0x", ""), compact.replace("x", "")):
-                found.update(name for needle, name in self._hexadecimal if needle in bare)
+            found |= _names_in(self._hexadecimal, compact.replace("0x", ""))
+            found |= _names_in(self._hexadecimal, compact.replace("x", ""))
         if "," in text:
-            unspaced = text.translate(_DROP_BLANKS)
-            found.update(name for needle, name in self._decimal if needle in unspaced)
+            found |= _names_in(self._decimal, text.translate(_DROP_BLANKS))
         for mark, needles in self._written.items():
             if not mark or (mark in text if mark != _NOT_ASCII else not text.isascii()):
-                found.update(name for needle, name in needles if needle in text)
+                found |= _names_in(needles, text)
         return [name for name in self._secrets if name in found] if found else []
 
     def octets(self, data: bytes) -> bytes:
         """Return ``data`` of the same length with secrets, and their hexadecimal text, blanked by ``*``."""
+        if not self._secrets or len(data) < SHORTEST_SECRET:
+            return data
+        return self._latest_octets(data) if len(data) <= _REMEMBERED_LENGTH else self._blanked(data)
+
+    def _blanked(self, data: bytes) -> bytes:
+        if len(data) <= _ONE_PASS_OCTETS:
+            if self._any_raw is None:
+                written = [raw for secret in self._secrets.values() for raw in secret.raw]
+                self._any_raw = re.compile(b"|".join(map(re.escape, written)), re.DOTALL)
+            if self._any_raw.search(data) is None:
+                return data
         for secret in self._secrets.values():
             for variant in secret.raw:
                 if variant in data:
@@ -116,6 +139,10 @@ class Scrubber:
             return self.octets(data)
         text = data.decode("utf-8", "surrogateescape")
         return visible(self.redact(text), limit=1 << 30).encode("utf-8", "backslashreplace")
+
+
+def _names_in(needles: list[tuple[str, str]], text: str) -> set[str]:
+    return {name for needle, name in needles if needle in text}
 
 
 class _Secret:

@@ -42,6 +42,10 @@ FOREVER: float = float("inf")
 _STEPS_AT_ONE_INSTANT = 1_000_000
 _SPINS_AT_ONE_INSTANT = 1_000_000
 _STEPS_BETWEEN_SIGNALS = 20_000
+# The function behind the one of the module, which makes enumerations of what it returns, at every event.
+_set_signals: Callable[[int, set[signal.Signals]], object] = getattr(
+    signal.pthread_sigmask, "__wrapped__", signal.pthread_sigmask
+)
 _HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -343,11 +347,11 @@ class VirtualClock:
             while True:
                 try:
                     if in_main:  # inside the try: blocking may itself deliver what came just before
-                        signal.pthread_sigmask(signal.SIG_BLOCK, self._held_back)
+                        _set_signals(signal.SIG_BLOCK, self._held_back)
                     gone_on = self._steps(waiters)
                 finally:
                     if in_main:
-                        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._held_back)
+                        _set_signals(signal.SIG_UNBLOCK, self._held_back)
                 if gone_on is not None:
                     return gone_on
         finally:

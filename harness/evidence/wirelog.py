@@ -59,6 +59,7 @@ class WireLog:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         self._end = os.lseek(self._fd, 0, os.SEEK_END)  # where the line that still grows begins
         self._direction = ""
+        self._head = ""  # of the line: time and direction
         self._octets = bytearray()
         self._began = datetime(1970, 1, 1, tzinfo=UTC)
         self._last_s = 0.0
@@ -136,27 +137,26 @@ class WireLog:
             self.flush()
         if not self._octets:
             self._direction, self._began = direction, self._clock.utc_now()
+            self._head = f"{_stamp(self._began)}  {direction}  "
         self._octets += data
         self._last_s = now_s
         shown = bytes(self._octets)
         if self._scrub is not None:
             shown = self._scrub(shown)
+        # Never shorter than the line it takes the place of: octets only come in addition.
         _write_at(self._fd, (self._line(shown) + "\n").encode(), self._end)
 
     def _line(self, octets: bytes) -> str:
         count = f"{len(octets)} octet{'s' if len(octets) != 1 else ''}"
-        return f"{_stamp(self._began)}  {self._direction}  {count}" + (
-            "" if self._text else f"  {octets.hex(' ')}"
-        )
+        return self._head + count + ("" if self._text else f"  {octets.hex(' ')}")
 
     def _append(self, text: str) -> None:
-        """Write ``text`` where the growing line began, and put the end of the file behind it."""
+        """Write ``text``, which begins like the line that grew until now, in its place."""
         if self._fd < 0:
             return
         encoded = text.encode("utf-8", "backslashreplace")
         _write_at(self._fd, encoded, self._end)
         self._end += len(encoded)
-        os.ftruncate(self._fd, self._end)
 
     def _decoded(self, octets: bytes) -> list[str]:
         if self._decode is None:
@@ -172,7 +172,7 @@ class WireLog:
 
 
 def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def _write_at(fd: int, data: bytes, offset: int) -> None:
