@@ -10,6 +10,7 @@ from adapters.devices.dlms_flaws import SPOILS, Flaw
 from adapters.devices.dlms_link import DlmsLink
 from adapters.devices.dlms_values import Target
 from adapters.errors import (
+    BenchError,
     LabError,
     LinkLost,
     LocalProtocolError,
@@ -19,6 +20,7 @@ from adapters.errors import (
     TransportError,
 )
 from adapters.profiles.model import Client
+from adapters.protocols.dlms.apdu import CIPHERED_TAGS
 from adapters.protocols.dlms.apdu_other import ExceptionResponse
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_events import (
@@ -50,6 +52,7 @@ from adapters.protocols.dlms.enums import (
 )
 from adapters.protocols.dlms.link import ApduReceived
 from adapters.protocols.dlms.security import InvocationCounter, Keys
+from adapters.protocols.dlms.spoiling import flipped
 from adapters.roles import AssociationOpened, AssociationReleased
 
 MECHANISMS = {
@@ -308,6 +311,28 @@ class OpenAssociation:
                 raise Refused("silence", "a confirmed service without a connection was not answered")
             return event
         return self._conversation(request)
+
+    def exchange(self, apdu: bytes) -> bytes:
+        """Send octets as they are and return the APDU that comes back, whatever it is."""
+        return self.line.exchange(self._engine, apdu).apdu
+
+    def exchange_raw(self, apdu: bytes, counter_ahead: int = 0, damaged: bool = False) -> bytes:
+        """Send octets past the client engine, ciphered where the association is; return the answer.
+
+        ``counter_ahead`` uses a later invocation counter without using up those before; ``damaged`` flips
+        the end of the tag. Raises BenchError where there is no ciphering to do that with.
+        """
+        channel = self._application.channel if self._application.settings.ciphered else None
+        if channel is None:
+            if counter_ahead or damaged:
+                raise BenchError(f"association {self.name} is not ciphered: there is no counter and no tag")
+            return self.exchange(apdu)
+        counter = channel.counter_for(apdu).next_value + counter_ahead if counter_ahead else None
+        octets = channel.protect(apdu, counter=counter)
+        answer = self.exchange(flipped(octets) if damaged else octets)
+        if answer[0] not in CIPHERED_TAGS:
+            return answer
+        return channel.unprotect(answer).apdu
 
     def answers_probe(self) -> bool:
         """Return whether the meter still answers anything at all in this association."""

@@ -227,6 +227,14 @@ class Connections:
             self._shared[link] = line
         return line
 
+    def idle_line(self, link: str) -> DlmsLink:
+        """Return the wire of a link for another protocol. Raises BenchError while an association is on it."""
+        busy = [name for name, opened in self._open.items() if opened.line.name == link]
+        if busy:
+            raise BenchError(f"link {link} is in use by {', '.join(busy)}; release it first")
+        self.drop_link(link)
+        return self.line(link)
+
     def _make_room_for(self, link: str) -> None:
         """Close an idle line on the same physical port (optical with and without mode E share one head)."""
         port = self._context.links[link].get("port")

@@ -109,6 +109,32 @@ class EventLogs(Sourced):
     entries: dict[str, int] = Field(default_factory=dict)
 
 
+class LockOutRules(Sourced):
+    """After how many wrong passwords in a row a client is locked out, and for how long."""
+
+    attempts: int = Field(ge=1, le=100)
+    duration_s: float = Field(gt=0)
+
+
+class ModeCData(Strict):
+    """One data set of the readout: its reduced OBIS code, and the object and scaling it shows."""
+
+    code: str = Field(pattern=r"^[0-9A-F.]{1,16}$")
+    object: str
+    decimals: int = Field(default=0, ge=0, le=6)  # of the unit below: Wh as kWh has 3
+    unit: str = ""
+    writable: bool = False
+
+
+class ModeC(Sourced):
+    """Readout and programming by IEC 62056-21 mode C."""
+
+    data: tuple[ModeCData, ...] = ()
+    programming: bool = False
+    programming_timeout_s: float = Field(default=60.0, gt=0)
+    attempts: int = Field(default=3, ge=1)  # wrong passwords in a session before the meter ends it
+
+
 class Profile(Strict):
     """A meter model."""
 
@@ -122,6 +148,8 @@ class Profile(Strict):
     ports: dict[str, Port] = Field(default_factory=dict)
     objects: tuple[CosemObject, ...] = ()
     events: EventLogs | None = None
+    lock_out: LockOutRules | None = None
+    mode_c: ModeC | None = None
     limits: dict[str, str] = Field(default_factory=dict)  # e.g. clock_drift: 0.5 s/day
 
     @model_validator(mode="after")

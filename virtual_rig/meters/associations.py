@@ -14,6 +14,7 @@ from adapters.protocols.dlms.acse import Aarq
 from adapters.protocols.dlms.apdu import AttributeDescriptor, MethodDescriptor, SelectiveAccess
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import (
+    AcseUserDiagnostic,
     ActionResult,
     Conformance,
     DataAccessResult,
@@ -31,7 +32,10 @@ from adapters.protocols.dlms.server_policy import (
 )
 from virtual_rig.meters.association_objects import AssociationObjects
 from virtual_rig.meters.cosem import LiveObject
+from virtual_rig.meters.guarded import GuardedAssociation
+from virtual_rig.meters.lock_out import LockOut
 from virtual_rig.meters.mcs301 import Mcs301
+from virtual_rig.meters.refusals import Refusals
 
 PUBLIC, MANAGEMENT, READING, PRE_ESTABLISHED = "public", "management", "reading", "pre-established"
 
@@ -97,6 +101,8 @@ class AssociationTable:
             )
             self.passwords[name] = secret.password
         self.objects = AssociationObjects(meter, self.status_of)
+        self.lock_out = LockOut(meter.world, meter.profile.lock_out)
+        self.refusals = Refusals(meter.world, meter.model)
         meter.on_power(self._power)
 
     def association(self, port: PortState, link: Link, client_sap: int) -> ServerAssociation:
@@ -104,7 +110,14 @@ class AssociationTable:
         self._ports[port.name] = port
         name = self._client_of(client_sap)
         policy = ClientAtLink(self, port, link, name)
-        policy.association = ServerAssociation(policy, pre_established=name == PRE_ESTABLISHED)
+        rules = self.meter.profile.clients[name] if name else None
+        policy.association = GuardedAssociation(
+            policy,
+            self.world,
+            max_pdu=rules.max_pdu if rules is not None else 0xFFFF,
+            window=self.meter.received_counters.get(name or ""),
+            pre_established=name == PRE_ESTABLISHED,
+        )
         return policy.association
 
     def status_of(self, client: str) -> int:
@@ -127,6 +140,7 @@ class AssociationTable:
         for at_link in tuple(self.open):
             at_link.association.link_down()
         self.open.clear()
+        self.lock_out.forget()
         for port in self._ports.values():
             port.held_until_s = 0.0
         self.opened_since_power_up = False
@@ -154,6 +168,8 @@ class ClientAtLink:
         """Refuse unknown clients and clients that have no business on this channel."""
         if self._rules is None or self.client == PRE_ESTABLISHED:
             return Denial()
+        if self.table.lock_out.locked(self.client):
+            return Denial(diagnostic=AcseUserDiagnostic.AUTHENTICATION_FAILURE)
         channel = self.port.rules.channel
         allowed = channel in self._rules.channels
         if self.client == PUBLIC and channel == "ip":
@@ -181,6 +197,7 @@ class ClientAtLink:
             max_pdu=rules.max_pdu,
             password=self.table.passwords.get(self.client, b"00000000"),
             ciphering=ciphering,
+            serves_plain=not self.world.obeys("DLX-NEG-25"),
         )
 
     def claim(self) -> Denial | None:
@@ -209,6 +226,7 @@ class ClientAtLink:
 
     def associated(self, _request: Aarq) -> None:
         """Note it in the communication log."""
+        self.table.lock_out.succeeded(self.client)
         self.table.opened_since_power_up = True
         self.meter.record("communication", "association_opened")
 
@@ -236,11 +254,20 @@ class ClientAtLink:
         """Accept the right proof only."""
         if self.client == MANAGEMENT:
             return correct or not self.world.obeys("DL-CLI-08")
-        return correct
+        return correct or not self.world.obeys("DLX-NEG-19")
 
     def security_event(self, event: SecurityEvent) -> None:
-        """Write it to the fraud log."""
-        self.meter.record("fraud", event.value)
+        """Write it to the fraud log, each under its own number."""
+        named = event
+        if event is SecurityEvent.AUTHENTICATION_FAILED:
+            self.table.lock_out.failed(self.client)
+            if not self.world.obeys("DLX-NEG-26"):
+                return
+        elif event is SecurityEvent.DECIPHERING_FAILED and not self.world.obeys("DLX-NEG-27"):
+            named = SecurityEvent.AUTHENTICATION_FAILED
+        elif event is SecurityEvent.COUNTER_REPLAYED and not self.world.obeys("DLX-NEG-28"):
+            named = SecurityEvent.DECIPHERING_FAILED
+        self.meter.record("fraud", named.value)
 
     # --- services ----------------------------------------------------------------------------------------
 
@@ -277,7 +304,7 @@ class ClientAtLink:
             return live
         number = attribute.attribute_id
         if number not in live.table.attributes:
-            return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
+            return self.table.refusals.unknown_attribute()
         if not live.readable(number, self._letters(live)):
             return DataAccessResult.READ_WRITE_DENIED
         if selection is None:
@@ -295,13 +322,15 @@ class ClientAtLink:
         if attribute.attribute_id not in live.table.attributes:
             return DataAccessResult.SCOPE_OF_ACCESS_VIOLATED
         setter = live.setters.get(attribute.attribute_id)
-        if setter is None or "w" not in self._letters(live):
+        if setter is None:
+            return self.table.refusals.read_only()
+        if "w" not in self._letters(live):
             return DataAccessResult.READ_WRITE_DENIED
         if selection is not None:
             return DataAccessResult.OTHER_REASON
         if self.client == MANAGEMENT and not self.world.obeys("DL-CLI-06"):
             return DataAccessResult.SUCCESS
-        return setter(value)
+        return setter(self.table.refusals.taken(live, attribute.attribute_id, value))
 
     def action(self, method: MethodDescriptor, argument: Data | None) -> tuple[ActionResult, Data | None]:
         """Invoke a method, as far as this client may."""
@@ -309,7 +338,7 @@ class ClientAtLink:
         if isinstance(live, DataAccessResult):
             return ActionResult(live.value), None
         if method.method_id not in live.table.methods:
-            return ActionResult.SCOPE_OF_ACCESS_VIOLATED, None
+            return self.table.refusals.unknown_method(), None
         run = live.methods.get(method.method_id)
         if run is None or "x" not in self._letters(live):
             return ActionResult.READ_WRITE_DENIED, None
@@ -317,7 +346,7 @@ class ClientAtLink:
 
     def _find(self, class_id: int, logical_name: bytes) -> LiveObject | DataAccessResult:
         current = self.table.objects.current(self.client, class_id, logical_name)
-        return self.meter.model.find(class_id, logical_name) if current is None else current
+        return self.table.refusals.find(class_id, logical_name) if current is None else current
 
     def _letters(self, live: LiveObject) -> str:
         """Return the rights of this client on ``live``."""

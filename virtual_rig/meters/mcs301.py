@@ -18,12 +18,13 @@ from adapters.protocols.dlms.axdr import encode_data
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.enums import ActionResult, ClockStatus, DataAccessResult, DataType
-from adapters.protocols.dlms.security import CounterWindow, InvocationCounter
+from adapters.protocols.dlms.security import InvocationCounter
 from adapters.protocols.dlms.units import unit_code
 from virtual_rig.meters.cosem import LiveObject, ObjectModel
 from virtual_rig.meters.disconnector import ControlState, Disconnector, SwitchCommand
 from virtual_rig.meters.event_log import Column, EventLog
 from virtual_rig.meters.features import features_of
+from virtual_rig.meters.guarded import GuardedWindow
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
@@ -66,7 +67,7 @@ class Mcs301:
         for quantity, value in (energy_wh or {}).items():
             self.metrology.energies.preset_wh(quantity, value)
         # Of the meter, not of an association: they survive associations and power cuts.
-        self.received_counters = {name: CounterWindow() for name in profile.clients}
+        self.received_counters = {name: GuardedWindow(world) for name in profile.clients}
         self.sent_counters = {name: InvocationCounter(1) for name in profile.clients}
         self._cut_at_s: float | None = None
         self._last_failure_s = 0

@@ -15,11 +15,13 @@ from adapters.protocols.iec62056_21.events import (
     NEED_DATA,
     HandedOver,
     LineChange,
+    OptionSelected,
     RequestReceived,
 )
 from adapters.protocols.iec62056_21.messages import BAUD_RATES, Identification
 from adapters.protocols.iec62056_21.mode_e import ModeEServer, SignOnState
 from virtual_rig.meters.associations import AssociationTable, PortState
+from virtual_rig.meters.mode_c_head import ModeCHead
 from virtual_rig.meters.session import LinkSession
 from virtual_rig.wire import HostLine, Timer
 
@@ -153,8 +155,10 @@ class OpticalPort(SerialPort):
         *,
         sign_on_lines: frozenset[str] = frozenset(),
         answer_delay_s: float = 0.0,
+        mode_c_password: bytes = b"",
     ) -> None:
         super().__init__(table, port, answer_delay_s=answer_delay_s)
+        self._mode_c = ModeCHead(table.meter, mode_c_password, self._mode_c_over)
         self._sign_on_lines = sign_on_lines
         self._sign_ons: dict[str, ModeEServer] = {}
         self._lines: dict[str, HostLine] = {}
@@ -187,15 +191,20 @@ class OpticalPort(SerialPort):
         if not self._table.meter.powered or self.owner not in ("", line.name):
             return
         sign_on = self._sign_ons.get(line.name)
-        if sign_on is None or sign_on.state is SignOnState.HANDED_OVER:
+        if self._mode_c.active(line):
+            self._mode_c.received(data)
+        elif sign_on is None or sign_on.state is SignOnState.HANDED_OVER:
             self._hdlc(line, data)
         else:
-            sign_on.receive_data(data)
+            sign_on.receive_data(self._mode_c.addressed(data, self._table.meter.identity.serial))
             self._signing_on(line, sign_on)
 
     def closed(self, line: HostLine) -> None:
         """Forget the line."""
         super().closed(line)
+        if self._mode_c.active(line):
+            self._mode_c.drop()
+            self._mode_c_over(line)
         self._release(line)
 
     def _hdlc(self, line: HostLine, data: bytes) -> None:
@@ -216,6 +225,11 @@ class OpticalPort(SerialPort):
                 rest = event.rest
                 self.owner = line.name
                 self._expect_use_of(line)
+            elif isinstance(event, OptionSelected):
+                reaction_s = sign_on.identification.reaction_time_s
+                baud = self._port.rules.mode_e_baud
+                if self._mode_c.begin(line, event.option, baud=baud, reaction_s=reaction_s):
+                    self.owner = line.name
         self._send(line, sign_on, delay_s)
         if rest:
             self._hdlc(line, rest)
@@ -238,6 +252,13 @@ class OpticalPort(SerialPort):
         if self.owner == line.name and (session is None or not session.connected):
             self._release(line)
 
+    def _mode_c_over(self, line: HostLine) -> None:
+        """Mode C has ended on ``line``: wait for a sign-on again."""
+        sign_on = self._sign_ons[line.name]
+        self.owner = ""
+        sign_on.reset()
+        self._signing_on(line, sign_on)
+
     def _idle(self, line: HostLine) -> None:
         self._release(line)
 
@@ -254,4 +275,7 @@ class OpticalPort(SerialPort):
         if not up:
             self.owner = ""
             for line in self._lines.values():
+                if self._mode_c.active(line):
+                    self._mode_c.drop()
+                    self._mode_c_over(line)
                 self._release(line)

@@ -76,9 +76,14 @@ class Mcs301Entry(PartEntry):
             },
             endpoints=tuple(wires.endpoint(link, entry) for link, entry in self.links.items()),
             link_options={link: _options(entry, profile) for link, entry in self.links.items()},
-            secrets=as_text(secrets),
+            secrets=as_text(secrets) | {"mode_c.password": _mode_c_password(context).decode("ascii")},
             served=_for_clients(meter, profile, as_text(secrets)),
         )
+
+
+def _mode_c_password(context: SiteContext) -> bytes:
+    """Return eight digits, made from the seed as all secrets of a site."""
+    return b"%08d" % (int.from_bytes(context.demo_secret("mode_c.password", 4), "big") % 10**8)
 
 
 def _options(entry: Mcs301Link, profile: Profile) -> dict[str, str]:
@@ -144,7 +149,11 @@ class _Wires:
                     if entry.port == port and entry.mode_e
                 }
                 return OpticalPort(
-                    self._table, state, sign_on_lines=frozenset(signing_on), answer_delay_s=delay_s
+                    self._table,
+                    state,
+                    sign_on_lines=frozenset(signing_on),
+                    answer_delay_s=delay_s,
+                    mode_c_password=_mode_c_password(self._context),
                 )
             case _:
                 return SerialPort(self._table, state, answer_delay_s=delay_s)

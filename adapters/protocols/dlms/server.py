@@ -140,7 +140,7 @@ class ServerAssociation:
         service = _SERVICE_OF.get(type(apdu))
         if service is not None:
             request = cast(Request, apdu)
-            if self._channel is not None:
+            if self._channel is not None and not self.policy.terms().serves_plain:
                 return self._exception(NOT_POSSIBLE) if request.confirmed else None
             return self._service(service, request)
         if isinstance(apdu, Aarq):

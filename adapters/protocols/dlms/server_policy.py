@@ -75,7 +75,8 @@ class Terms:
     """What the server offers one client.
 
     ``ciphered`` lists the mechanisms that go with a ciphered application context only; the others go with
-    either, where there are keys (``ciphering``).
+    either, where there are keys (``ciphering``). ``serves_plain`` serves what comes in the clear although
+    ciphering was agreed, as no meter should.
     """
 
     mechanisms: frozenset[MechanismId]
@@ -85,6 +86,7 @@ class Terms:
     password: bytes = field(default=b"", repr=False)
     ciphering: Ciphering | None = None
     confirmed_services: bool = True
+    serves_plain: bool = False
 
 
 class ServerPolicy(Protocol):

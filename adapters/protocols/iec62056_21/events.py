@@ -54,7 +54,7 @@ class IdentificationReceived:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OptionSelected:
-    """Server: the reader chose something other than HDLC (mode C: not built yet). The line stays as it is."""
+    """Server: the reader chose something other than HDLC (mode C). The line stays as it is."""
 
     option: OptionSelect
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import deque
 from enum import StrEnum
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from adapters.base import LineSettings
 from adapters.errors import LocalProtocolError, RemoteProtocolError
@@ -54,14 +54,20 @@ class SignOnState(StrEnum):
     FAILED = "failed"
 
 
-class _SignOn(ABC):
-    """What both roles share: octets to messages, and a queue in which sending and events keep their order."""
+E = TypeVar("E")
+
+
+class SignOn(ABC, Generic[E]):
+    """What all roles share: octets to messages, and a queue in which sending and events keep their order.
+
+    ``E`` are the events an engine reports beside those of the sign-on.
+    """
 
     def __init__(self, settings: LineSettings) -> None:
         self.state = SignOnState.IDLE
         self._settings = settings
         self._buffer = b""
-        self._queue: deque[SignOnEvent | bytes] = deque()
+        self._queue: deque[SignOnEvent | E | bytes] = deque()
         self._out = b""
 
     @property
@@ -75,7 +81,7 @@ class _SignOn(ABC):
             raise LocalProtocolError("IEC 62056-21: the line speaks HDLC now", data=data)
         self._buffer += data
 
-    def next_event(self) -> SignOnEvent | NeedData:
+    def next_event(self) -> SignOnEvent | E | NeedData:
         """Return what happened next, or ``NEED_DATA``. Never raises for what the partner sent."""
         while True:
             while self._queue:
@@ -132,7 +138,7 @@ class _SignOn(ABC):
         self._queue.append(HandedOver(rest=rest, confirmed=confirmed, direct=direct))
 
 
-class ModeEClient(_SignOn):
+class ModeEClient(SignOn[SignOnEvent]):
     """The reader: request, identification, option select, then HDLC.
 
     ``address`` selects a meter on a shared line. ``max_baud`` caps the meter's offer. ``require_offer`` False
@@ -212,7 +218,7 @@ class ModeEClient(_SignOn):
         self._queue.append(SignOnFailed(why=why, data=data))
 
 
-class ModeEServer(_SignOn):
+class ModeEServer(SignOn[SignOnEvent]):
     """The meter: answers the request, takes the option select, confirms it, then HDLC.
 
     ``address`` is the meter's own; a request for another is silence, one without address is for everyone.

@@ -1,0 +1,177 @@
+"""Asking a DLMS meter for what it must turn away: proposals, raw APDUs, wrong passwords in a row."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_connections import PRE_ESTABLISHED
+from adapters.devices.dlms_services import DlmsServices
+from adapters.errors import BenchError, LabError, LinkLost, ReadTimeout, Refused, RemoteProtocolError
+from adapters.protocols.dlms import apdu as apdus
+from adapters.protocols.dlms.acse import Aare, Aarq, Rlrq
+from adapters.protocols.dlms.apdu import (
+    ActionResponseNormal,
+    Apdu,
+    AttributeDescriptor,
+    ConfirmedServiceError,
+    ExceptionResponse,
+    GetRequestNormal,
+    GetResponseNormal,
+    GetResponseWithDatablock,
+    GetResponseWithList,
+    InitiateRequest,
+    InitiateResponse,
+    SetResponseNormal,
+    invoke_octet,
+)
+from adapters.protocols.dlms.enums import ApduTag, AssociationResult, Conformance
+from adapters.protocols.dlms.security import InvocationCounter
+from adapters.roles.dlms_probing import AttemptsMade, ProposalAnswered, RawAnswered
+
+_LDN = AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2)
+_INITIATE_ERRORS = {
+    0: "other",
+    1: "dlms-version-too-low",
+    2: "incompatible-conformance",
+    3: "pdu-size-too-short",
+    4: "refused-by-the-vde-handler",
+}
+"""Values of the CHOICE ``initiate`` of a ServiceError (Green Book 9.5)."""
+
+
+class Probing(DlmsServices):
+    """The services of ``adapters.roles.dlms_probing``."""
+
+    def propose(
+        self,
+        client: str = "",
+        link: str = "",
+        max_pdu: int = 1024,
+        conformance: str = "",
+        dlms_version: int = 6,
+    ) -> ProposalAnswered:
+        """Send an AARQ of our own making (see the role)."""
+        link = link or self.default_link()
+        if not client:
+            free = (name for name, entry in self.profile.clients.items() if entry.mechanism == "none")
+            client = next(free, "")
+        client, entry = self._connections.client(client)
+        line = self._connections.line(link)
+        asking = OpenAssociation(
+            name="(proposal)",
+            client=client,
+            entry=entry,
+            mechanism=PRE_ESTABLISHED,
+            line=line,
+            keys=self._connections.keys(client, "none"),
+            system_title=b"",
+            random=self._context.random_octets,
+            counter=InvocationCounter(1),
+            flaw=None,
+            link_connection=True,
+        )
+        proposal = InitiateRequest(
+            conformance=Conformance.from_labels(conformance.split() or list(entry.conformance)),
+            max_pdu=max_pdu,
+            version=dlms_version,
+        )
+        try:
+            asking.open()
+            answer = _decoded(asking.exchange(Aarq(user_information=proposal.encode()).encode()))
+            return self._judged(asking, answer)
+        except (ReadTimeout, LinkLost) as error:
+            raise self._connections.explained(link, error) from error
+        finally:
+            self._connections.abandon(asking)
+
+    def send_raw(
+        self, apdu: bytes, association: str = "", counter_ahead: int = 0, damaged: bool = False
+    ) -> RawAnswered:
+        """Send octets as an APDU (see the role)."""
+        if not apdu:
+            raise BenchError("an APDU has at least one octet")
+        if apdu[0] != ApduTag.GET_REQUEST:
+            self._context.permit("configure")
+        opened = self._connections.find(association)
+        try:
+            return _raw(opened.exchange_raw(apdu, counter_ahead, damaged))
+        except (ReadTimeout, LinkLost) as error:
+            explained = self._connections.explained(opened.line.name, error, own=opened)
+            if isinstance(explained, Refused) and explained.reason == "silence":
+                return RawAnswered(kind="nothing", result="", count=0, apdu="")
+            raise explained from error
+
+    def fail_authentication(
+        self, client: str, link: str = "", times: int = 1, mechanism: str = ""
+    ) -> AttemptsMade:
+        """Present a wrong password or key so many times (see the role)."""
+        flaw = "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-key"
+        refused = 0
+        for number in range(times):
+            name = f"(wrong {number + 1})"
+            try:
+                self.associate(client, link, name, mechanism, flaw)
+            except Refused:
+                refused += 1
+            else:
+                self.release(name)
+        return AttemptsMade(attempts=times, turned_away=refused)
+
+    def _judged(self, asking: OpenAssociation, answer: Apdu) -> ProposalAnswered:
+        """Return what the answer to the AARQ says, and what a GET in the association comes to."""
+        if isinstance(answer, ExceptionResponse):
+            raise Refused("service-not-allowed", f"exception: {answer.service.label}")
+        if not isinstance(answer, Aare):
+            raise RemoteProtocolError(f"{type(answer).__name__} is no answer to an AARQ")
+        granted, error = None, ""
+        with suppress(RemoteProtocolError):
+            information = apdus.decode(answer.user_information)
+            if isinstance(information, InitiateResponse):
+                granted = information
+            elif isinstance(information, ConfirmedServiceError):
+                error = _INITIATE_ERRORS.get(information.value, str(information.value))
+        then = "not tried"
+        if answer.result is AssociationResult.ACCEPTED:
+            request = GetRequestNormal(invoke=invoke_octet(1), attribute=_LDN)
+            read = _raw(asking.exchange(request.encode()))
+            then = "served" if (read.kind, read.result) == ("get", "success") else read.result
+            with suppress(LabError):
+                asking.exchange(Rlrq().encode())
+        return ProposalAnswered(
+            result=answer.result.label,
+            diagnostic=answer.diagnostic.label,
+            initiate_error=error,
+            conformance=granted.conformance.labels() if granted is not None else (),
+            max_pdu=granted.max_pdu if granted is not None else 0,
+            then=then,
+        )
+
+
+def _decoded(apdu: bytes) -> Apdu:
+    return apdus.decode(apdu)
+
+
+def _raw(apdu: bytes) -> RawAnswered:
+    """Return what an answer is. Octets that are no APDU are ``other``: the test decides."""
+    kind, result, count = "other", "", 1
+    try:
+        answer = _decoded(apdu)
+    except RemoteProtocolError as error:
+        return RawAnswered(kind=kind, result=f"unreadable: {error}", count=0, apdu=apdu.hex())
+    match answer:
+        case ExceptionResponse():
+            kind, result, count = "exception", answer.service.label, 0
+        case GetResponseNormal():
+            kind, result = "get", answer.result.label
+        case GetResponseWithDatablock():
+            kind, result = "get-block", answer.result.label
+        case GetResponseWithList():
+            kind, count = "get-list", len(answer.results)
+        case SetResponseNormal():
+            kind, result = "set", answer.result.label
+        case ActionResponseNormal():
+            kind, result = "action", answer.result.label
+        case _:
+            result = type(answer).__name__
+    return RawAnswered(kind=kind, result=result, count=count, apdu=apdu.hex())

@@ -1,0 +1,86 @@
+"""What a DLMS meter must turn away, asked for on purpose: proposals, raw APDUs, repeated wrong passwords."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from adapters.roles.base import hurts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposalAnswered:
+    """What the meter made of a proposal of our own (AARQ without authentication).
+
+    ``result`` is the AARE's (``accepted``, ``rejected-permanent`` ...), ``diagnostic`` its reason and
+    ``initiate_error`` the error of the InitiateRequest, where it tells one. ``then`` tells what a GET came
+    to in the association: ``served``, ``not tried`` or the refusal.
+    """
+
+    result: str
+    diagnostic: str
+    initiate_error: str
+    conformance: tuple[str, ...]
+    max_pdu: int
+    then: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawAnswered:
+    """What came back on octets sent as they are.
+
+    ``kind`` is ``nothing``, ``exception``, ``get``, ``get-block``, ``get-list``, ``set``, ``action`` or
+    ``other``; ``result`` the access result or the exception's service error, in the standard's words.
+    ``count`` is the number of items of a list; ``apdu`` the answer, deciphered, in hexadecimal.
+    """
+
+    kind: str
+    result: str
+    count: int
+    apdu: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptsMade:
+    """How often a wrong password was presented, and how often it was turned away."""
+
+    attempts: int
+    turned_away: int
+
+
+class DlmsProbing(Protocol):
+    """Requests no ordinary head end sends. None of them changes a meter that behaves."""
+
+    def propose(
+        self,
+        client: str = "",
+        link: str = "",
+        max_pdu: int = 1024,
+        conformance: str = "",
+        dlms_version: int = 6,
+    ) -> ProposalAnswered:
+        """Send an AARQ without authentication that proposes just this; close what it opens.
+
+        An empty ``client`` is one that needs no secret; ``conformance`` lists services by the standard's
+        names with blanks between, nothing stands for what the profile gives the client.
+        Where it is accepted, the logical device name is asked for (``then``). Raises Refused on silence.
+        """
+        ...
+
+    def send_raw(
+        self, apdu: bytes, association: str = "", counter_ahead: int = 0, damaged: bool = False
+    ) -> RawAnswered:
+        """Send octets as an APDU in an open association, ciphered where it is; return what comes back.
+
+        A GET is sent as it is; anything else needs ``configure`` on the bench, since nobody looks at what
+        the octets do. ``counter_ahead`` leaves out so many invocation counters (which are used up only if
+        the meter accepts), ``damaged`` spoils the tag; both need a ciphered association.
+        """
+        ...
+
+    @hurts("configure")
+    def fail_authentication(
+        self, client: str, link: str = "", times: int = 1, mechanism: Literal["", "lls", "hls-gmac"] = ""
+    ) -> AttemptsMade:
+        """Present a wrong password or key so many times. A meter may lock the client out for a while."""
+        ...

@@ -1,0 +1,212 @@
+"""Requests a meter must turn away: each is sent as octets, its refusal is looked at, and so is what it left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from adapters.errors import Refused
+from adapters.roles import DlmsMeter
+from harness.actions import procedure
+from harness.steps import Steps
+from testplans.dlms.words import yes
+
+_LDN = "0001" + "00002A0000FF" + "02"
+_OBJECT_LIST = "000F" + "0000280000FF" + "02"
+_WATCHED = ("installation_note", "sag_threshold", "note_counter", "disconnect_control")
+
+
+def _state(meter: DlmsMeter, association: str) -> dict[str, object]:
+    """Return what a refused request might have changed, as far as the profile knows it and it may be read."""
+    known = {entry.name for entry in meter.profile_objects()}
+    found: dict[str, object] = {}
+    for name in _WATCHED:
+        if name in known:
+            try:
+                found[name] = meter.get(name, "2", association).value
+            except Refused as refusal:
+                found[name] = refusal.reason
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurnedAway:
+    """How a request was answered, what it changed (``nothing``), and whether the association lives on."""
+
+    kind: str
+    result: str
+    changed: str
+    alive: str
+
+
+@procedure("send_wrong_request", hurts=("configure",))
+def send_wrong_request(run: Steps, *, meter: DlmsMeter, association: str, apdu: bytes) -> TurnedAway:
+    """Send an APDU that is to be refused; compare what it might have changed, then read something."""
+    before = _state(meter, association)
+    answer = meter.send_raw(apdu, association)
+    after = _state(meter, association) if _alive(meter, association) else {}
+    changed = [name for name, value in before.items() if after.get(name, value) != value]
+    return TurnedAway(
+        kind=answer.kind,
+        result=answer.result,
+        changed=", ".join(changed) or "nothing",
+        alive=yes(_alive(meter, association)),
+    )
+
+
+def _alive(meter: DlmsMeter, association: str) -> bool:
+    try:
+        return bool(meter.get("1/0-0:42.0.0.255", "2", association).value)
+    except Refused:
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferDisturbed:
+    """How a long GET began, what came to the disturbance, to the next block after it, and of the meter then.
+
+    ``whole_again`` tells whether the same value read undisturbed is what it was before.
+    """
+
+    began: str
+    disturbance: str
+    next_block: str
+    whole_again: str
+
+
+@procedure("disturb_long_get")
+def disturb_long_get(run: Steps, *, meter: DlmsMeter, association: str, how: str) -> TransferDisturbed:
+    """Begin to read the object list in blocks; ask for a wrong block (``number``) or something else (``other``).
+
+    Then the block after the first is asked for, which is gone with the transfer. Inconclusive where the meter
+    sends its list in one piece.
+    """
+    before = meter.list_objects(association)
+    first = meter.send_raw(bytes.fromhex("C001C1" + _OBJECT_LIST + "00"), association)
+    if first.kind != "get-block":
+        run.inconclusive(f"the object list comes as {first.kind}, not in blocks")
+    number = int(first.apdu[8:16], 16)
+    if how == "number":
+        disturbing = meter.send_raw(bytes.fromhex(f"C002C1{number + 5:08X}"), association)
+    else:
+        disturbing = meter.send_raw(bytes.fromhex("C001C1" + _LDN + "00"), association)
+    following = meter.send_raw(bytes.fromhex(f"C002C1{number:08X}"), association)
+    return TransferDisturbed(
+        began=first.result,
+        disturbance=disturbing.result,
+        next_block=following.result,
+        whole_again=yes(meter.list_objects(association) == before),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OversizeTried:
+    """How an APDU longer than allowed was answered, and a short one of the same kind after it."""
+
+    octets: int
+    kind: str
+    served: int
+    short_served: int
+
+
+@procedure("send_oversize_request")
+def send_oversize_request(
+    run: Steps, *, meter: DlmsMeter, association: str, max_pdu: int, beyond: int = 60
+) -> OversizeTried:
+    """Ask for the logical device name so often in one list that the request is longer than ``max_pdu``.
+
+    ``max_pdu`` is what the meter said it takes; the request is ``beyond`` octets longer, more or less.
+    """
+    size = len(_LDN) // 2 + 1
+    items = (max_pdu + beyond) // size
+    long = bytes.fromhex(f"C003C1{_length(items)}" + (_LDN + "00") * items)
+    answer = meter.send_raw(long, association)
+    short = meter.send_raw(bytes.fromhex("C003C103" + (_LDN + "00") * 3), association)
+    return OversizeTried(
+        octets=len(long),
+        kind=answer.kind,
+        served=answer.count if answer.kind == "get-list" else 0,
+        short_served=short.count if short.kind == "get-list" else 0,
+    )
+
+
+def _length(number: int) -> str:
+    return f"{number:02X}" if number < 0x80 else f"82{number:04X}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogWatched:
+    """What an attempt came to, and the numbers of the events the log gained by it, oldest first."""
+
+    attempt: str
+    gained: tuple[int, ...]
+    lost: int
+
+
+@procedure("watch_fraud_log", hurts=("configure",))
+def watch_fraud_log(
+    run: Steps, *, meter: DlmsMeter, attempt: str, link: str, association: str, log: str = "fraud_event_log"
+) -> LogWatched:
+    """Make one attempt and see what the log gains.
+
+    ``attempt`` is ``wrong-password`` (an association on ``link``) or a flaw of a GET in ``association``, which
+    is also who reads the log.
+    """
+    before = _rows(meter, log, association)
+    try:
+        if attempt == "wrong-password":
+            said = str(meter.fail_authentication("management", link, 1, "lls").turned_away)
+            meter.associate("management", link, "(right)", "lls")  # the right one ends the count
+            meter.release("(right)")
+        else:
+            flaw = "damaged-tag" if attempt == "damaged-tag" else "replayed-counter"
+            said = str(meter.get("energy_import", association=association, flaw=flaw).value)
+    except Refused as refusal:
+        said = refusal.reason
+    after = _rows(meter, log, association)
+    kept = after[: len(before)] == before
+    gained = tuple(int(str(row[-1])) for row in after[len(before) :]) if kept else ()
+    return LogWatched(attempt=said, gained=gained, lost=0 if kept else len(before))
+
+
+def _rows(meter: DlmsMeter, log: str, association: str) -> list[list[object]]:
+    value = meter.get(log, "buffer", association).value
+    assert isinstance(value, list | tuple)
+    return [list(row) for row in value]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClaimsTried:
+    """Which services a meter claims that a harmless request can try, and which of them it did not keep."""
+
+    claimed: str
+    broken: str
+
+
+@procedure("try_claims")
+def try_claims(
+    run: Steps, *, meter: DlmsMeter, client: str = "", link: str = "", association: str = "claims"
+) -> ClaimsTried:
+    """Associate and try what the negotiated conformance claims, within what only reads.
+
+    A list of two references, where multiple-references is claimed; a value in blocks, read twice and compared,
+    where block transfer is; and a list is refused where it is not claimed.
+    """
+    opened = meter.associate(client, link, association)
+    broken: list[str] = []
+    listed = meter.send_raw(bytes.fromhex("C003C102" + (_LDN + "00") * 2), association)
+    served = listed.kind == "get-list" and listed.count == 2
+    if served != ("multiple-references" in opened.conformance):
+        broken.append(f"multiple-references: {listed.kind} {listed.result}".rstrip())
+    if "block-transfer-with-get-or-read" in opened.conformance and meter.list_objects(
+        association
+    ) != meter.list_objects(association):
+        broken.append("block-transfer-with-get-or-read: two readings of the object list differ")
+    unknown = meter.send_raw(bytes.fromhex("C009C1" + _LDN + "00"), association)
+    if unknown.kind not in ("exception", "get", "nothing") or unknown.result == "success":
+        broken.append(f"a GET of an unknown kind: {unknown.kind} {unknown.result}")
+    if not _alive(meter, association):
+        broken.append("the association did not survive a GET of an unknown kind")
+    meter.release(association)
+    claimed = " ".join(opened.conformance)
+    run.check("claims the meter does not keep", expected="none", actual="; ".join(broken) or "none")
+    return ClaimsTried(claimed=claimed, broken="; ".join(broken) or "none")

@@ -1,0 +1,166 @@
+"""The APDU gate of the MCS301: the server's end of an association as this meter's firmware runs it.
+
+The protocol is the engine's (``ServerAssociation``); here stand the meter's own bound on what it receives
+and, for the behaviours of the family DLX-NEG that lie in the protocol itself, what a careless release makes
+of an APDU before or after the engine has seen it. A release that obeys adds nothing but the bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adapters.errors import RemoteProtocolError
+from adapters.protocols.dlms import apdu as apdus
+from adapters.protocols.dlms.acse import Aare, Aarq
+from adapters.protocols.dlms.apdu import ExceptionResponse, InitiateRequest, InitiateResponse
+from adapters.protocols.dlms.apdu_common import CONFIRMED
+from adapters.protocols.dlms.axdr import read_octets
+from adapters.protocols.dlms.enums import ApduTag, Conformance, DataAccessResult, ServiceError, StateError
+from adapters.protocols.dlms.security import CounterReplayed, CounterWindow
+from adapters.protocols.dlms.server import ServerAssociation
+from adapters.protocols.dlms.server_policy import ServerPolicy
+from virtual_rig.world import World
+
+PDU_TOO_LONG = ExceptionResponse(state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.PDU_TOO_LONG)
+SMALLEST_PDU, DLMS_VERSION = 64, 6
+_NEXT = 2  # get-request-next, and get-response-with-datablock
+
+
+class GuardedWindow(CounterWindow):
+    """The lowest counter the meter still takes from a client."""
+
+    __slots__ = ("_world",)
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def check(self, counter: int) -> None:
+        """Raise CounterReplayed unless ``counter`` is fresh; nothing moves."""
+        if counter == self.expected - 1:  # a replay of the last one: compared with "less than", it passes
+            if self._world.obeys("DLX-NEG-22"):
+                raise CounterReplayed(counter, self.expected)
+        elif counter < self.expected and self._world.obeys("DLX-NEG-23"):
+            raise CounterReplayed(counter, self.expected)  # compared with "the same as the last", it passes
+
+
+class GuardedAssociation(ServerAssociation):
+    """One client at one link of the meter. ``window`` counts what this client has sent ciphered."""
+
+    def __init__(
+        self,
+        policy: ServerPolicy,
+        world: World,
+        *,
+        max_pdu: int,
+        window: CounterWindow | None,
+        pre_established: bool = False,
+    ) -> None:
+        super().__init__(policy, pre_established=pre_established)
+        self._world, self._max_pdu, self._window = world, max_pdu, window
+        self._block_sent = bytes(4)
+
+    def handle(self, octets: bytes) -> bytes | None:
+        """Return the answer to one APDU, or None for silence."""
+        tag = octets[0] if octets else 0
+        if tag == ApduTag.AARQ:
+            return self._proposal(octets)
+        if len(octets) > self._max_pdu and self.is_open and self._world.obeys("DLX-NEG-10"):
+            return PDU_TOO_LONG.encode()
+        if tag == ApduTag.GET_REQUEST and len(octets) > 2:
+            return self._read(octets)
+        answer = super().handle(octets)
+        if answer is not None and answer[0] == ApduTag.EXCEPTION_RESPONSE and len(answer) > 2:
+            self._refused(octets, answer)
+        return answer
+
+    def _read(self, octets: bytes) -> bytes | None:
+        """Serve a GET that came in the clear."""
+        if not octets[2] & CONFIRMED and self.is_open and not self._world.obeys("DLX-NEG-21"):
+            octets = octets[:2] + bytes((octets[2] | CONFIRMED,)) + octets[3:]
+        if octets[1] == _NEXT and octets[3:] != self._block_sent and not self._world.obeys("DLX-NEG-08"):
+            octets = octets[:3] + self._block_sent
+        answer = super().handle(octets)
+        if answer is None or answer[0] != ApduTag.GET_RESPONSE:
+            return answer
+        if answer[1] == _NEXT:
+            self._block_sent = answer[4:8]
+        idle = octets[1] == _NEXT and _says(answer, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
+        if idle and not self._world.obeys("DLX-NEG-09"):  # an empty last block: "that was all"
+            return bytes((ApduTag.GET_RESPONSE, _NEXT, octets[2], 1)) + octets[3:7] + b"\x00\x00"
+        return answer
+
+    def _refused(self, octets: bytes, answer: bytes) -> None:
+        """Leave no trace of what was refused."""
+        if answer[1] == StateError.SERVICE_UNKNOWN and self.is_open and not self._world.obeys("DLX-NEG-20"):
+            self.link_down()
+        undecipherable = answer[2] == ServiceError.DECIPHERING_ERROR and self._window is not None
+        if undecipherable and not self._world.obeys("DLX-NEG-24"):
+            counter = _counter_of(octets)
+            if self._window is not None and counter is not None:
+                self._window.accept(counter)
+
+    # --- what is proposed --------------------------------------------------------------------------------
+
+    def _proposal(self, octets: bytes) -> bytes | None:
+        """Answer an AARQ; one in the clear is judged by what it proposes."""
+        request, proposal = _proposed(octets)
+        if request is None or proposal is None:
+            return super().handle(octets)
+        taken, terms = proposal, self.policy.terms if not self.pre_established else None
+        if 0 < proposal.max_pdu < SMALLEST_PDU and not self._world.obeys("DLX-NEG-11"):
+            taken = replace(taken, max_pdu=SMALLEST_PDU)
+        if proposal.version < DLMS_VERSION and not self._world.obeys("DLX-NEG-12"):
+            taken = replace(taken, version=DLMS_VERSION)
+        narrowed: Conformance | None = None
+        if terms is not None and self.policy.denial(request) is None:
+            offered = terms().conformance
+            if not proposal.conformance & offered:
+                if not self._world.obeys("DLX-NEG-13"):
+                    taken = replace(taken, conformance=offered)
+            elif not self._world.obeys("DLX-NEG-14"):
+                narrowed = proposal.conformance & offered
+                taken = replace(taken, conformance=offered)
+        if taken is proposal:
+            return super().handle(octets)
+        answer = super().handle(replace(request, user_information=taken.encode()).encode())
+        return answer if answer is None or narrowed is None else _narrowed(answer, narrowed)
+
+
+def _proposed(octets: bytes) -> tuple[Aarq | None, InitiateRequest | None]:
+    """Return the AARQ and the InitiateRequest in it, where both can be read and nothing is ciphered."""
+    try:
+        request = apdus.decode(octets)
+        if not isinstance(request, Aarq) or request.user_information[:1] != b"\x01":
+            return None, None
+        proposal = apdus.decode(request.user_information)
+    except RemoteProtocolError:
+        return None, None
+    return request, proposal if isinstance(proposal, InitiateRequest) else None
+
+
+def _narrowed(answer: bytes, conformance: Conformance) -> bytes:
+    """Return the AARE with another conformance in its InitiateResponse."""
+    aare = apdus.decode(answer)
+    if not isinstance(aare, Aare) or aare.user_information[:1] != b"\x08":
+        return answer
+    response = apdus.decode(aare.user_information)
+    assert isinstance(response, InitiateResponse)
+    return replace(aare, user_information=replace(response, conformance=conformance).encode()).encode()
+
+
+def _says(answer: bytes, result: DataAccessResult) -> bool:
+    """Return whether a GET-Response of one item says ``result``, in whichever of its forms."""
+    return answer[-2:] == bytes((1, result)) and len(answer) in (5, 10)
+
+
+def _counter_of(octets: bytes) -> int | None:
+    """Return the invocation counter a ciphered APDU claims; nobody vouches for it."""
+    try:
+        start = 1
+        if octets[0] in (ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING):
+            _, start = read_octets(octets, 1)
+        body, _ = read_octets(octets, start)
+    except RemoteProtocolError:
+        return None
+    return int.from_bytes(body[1:5], "big") if len(body) >= 5 else None
