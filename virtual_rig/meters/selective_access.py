@@ -14,7 +14,7 @@ from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.apdu import SelectiveAccess
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
-from adapters.protocols.dlms.enums import DataAccessResult
+from adapters.protocols.dlms.enums import DataAccessResult, DataType
 from virtual_rig.world import World
 
 CLOCK_CLASS = 8
@@ -81,7 +81,8 @@ class Selector:
         fields = parameters.items()
         if len(fields) != 4:
             raise RemoteProtocolError(f"a range descriptor has 4 fields, not {len(fields)}")
-        if _column(fields[0]) != columns[0]:  # the clock; no other column restricts a range here
+        # Only the clock restricts a range here; some heads name no column at all and mean the clock.
+        if fields[0].tag is not DataType.NULL_DATA and _column(fields[0]) != columns[0]:
             return DataAccessResult.OTHER_REASON
         first, last = self.moment(fields[1].octets()), self.moment(fields[2].octets())
         rows = [at for at, moment in enumerate(moments) if first <= moment <= last]
