@@ -59,6 +59,11 @@ class RowMemory:
             for kept in (self.moments, *self.columns):
                 del kept[:excess]  # type: ignore[attr-defined]
 
+    def drop_newest(self) -> None:
+        """Forget the row taken last."""
+        for kept in (self.moments, *self.columns):
+            kept.pop()  # type: ignore[attr-defined]
+
     def clear(self) -> None:
         """Forget every row."""
         for kept in (self.moments, *self.columns):
@@ -216,6 +221,8 @@ class LoadProfile:
                 for each, value, stale in zip(self._columns[1:], values, self._stale, strict=True)
             ]
         self._stale = fresh
+        if len(self.memory) >= self.memory.capacity and not self._meter.world.obeys("DLX-PROF-16"):
+            self.memory.drop_newest()  # the write pointer stays at the end of a full memory
         self.memory.append(moment.timestamp(), [self._stamp(moment), *values])
 
     def _stamp(self, moment: datetime) -> bytes:
