@@ -20,7 +20,7 @@ from adapters.errors import (
     TransportError,
 )
 from adapters.profiles.model import Client
-from adapters.protocols.dlms.apdu import CIPHERED_TAGS
+from adapters.protocols.dlms.apdu import CIPHERED_TAGS, SelectiveAccess
 from adapters.protocols.dlms.apdu_other import ExceptionResponse
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_events import (
@@ -72,6 +72,7 @@ class Outcome:
 
     answered: bool
     data: Data | None = None
+    octets: bytes | None = None  # the value's encoding, where it was asked for raw
 
 
 class OpenAssociation:
@@ -243,20 +244,32 @@ class OpenAssociation:
 
     # --- services ---------------------------------------------------------------------------------------
 
-    def get(self, target: Target, attribute: int, flaw: Flaw | None) -> Outcome:
-        """GET one attribute. Raises Refused with the data-access result's name."""
+    def get(
+        self,
+        target: Target,
+        attribute: int,
+        flaw: Flaw | None,
+        selection: SelectiveAccess | None = None,
+        *,
+        raw: bool = False,
+    ) -> Outcome:
+        """GET one attribute, or a part of it. Raises Refused with the data-access result's name."""
         confirmed = flaw is not Flaw.unconfirmed
         request = self._application.get(
             target.class_id,
             target.instance_id,
             attribute,
+            selection,
             confirmed=confirmed,
             spoil=SPOILS.get(flaw),
+            raw=raw,
         )
         event = self._answer(request, confirmed)
         if event is None:
             raise Refused("silence", "nothing came back, as is right for a service that asks for no answer")
         if isinstance(event, GetAnswered):
+            if event.octets is not None:
+                return Outcome(answered=True, octets=event.octets)
             if event.data is None:
                 raise Refused(event.result.label, f"GET {target.name} attribute {attribute}")
             return Outcome(answered=True, data=event.data)

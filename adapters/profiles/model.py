@@ -135,6 +135,18 @@ class ModeC(Sourced):
     attempts: int = Field(default=3, ge=1)  # wrong passwords in a session before the meter ends it
 
 
+class Capture(Sourced):
+    """What a profile-generic object captures, how often, and how many rows it keeps.
+
+    ``objects`` are names of the profile, or ``name.attribute``; the first one is the clock. ``period_s`` is
+    on the grid of the meter's local time (86400: at midnight); 0 captures only when told to.
+    """
+
+    objects: tuple[str, ...] = Field(min_length=1)
+    period_s: int = Field(default=0, ge=0, le=86400)
+    entries: int = Field(ge=1, le=100_000)
+
+
 class Profile(Strict):
     """A meter model."""
 
@@ -150,6 +162,7 @@ class Profile(Strict):
     events: EventLogs | None = None
     lock_out: LockOutRules | None = None
     mode_c: ModeC | None = None
+    captures: dict[str, Capture] = Field(default_factory=dict)  # by the name of the class 7 object
     limits: dict[str, str] = Field(default_factory=dict)  # e.g. clock_drift: 0.5 s/day
 
     @model_validator(mode="after")

@@ -47,6 +47,7 @@ from adapters.roles.dlms import (
     Service,
     ServiceDone,
 )
+from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
 from adapters.roles.power import (
     PathState,
     PathSwitch,
@@ -130,6 +131,10 @@ __all__ = [
     "PinReview",
     "PowerSource",
     "ProcedureDone",
+    "ProfileColumn",
+    "ProfileFlaw",
+    "ProfileRead",
+    "ProfileRow",
     "PropertiesSaved",
     "ProvisioningHeadEnd",
     "ProvisioningJob",

@@ -4,6 +4,28 @@ Each takes the run's step API first, then devices and values by name, and return
 whose fields the plan's ``expect`` may check.
 """
 
-from testplans.dlms import access, identification, metrology, mode_c, negatives, preestablished, upkeep
+from testplans.dlms import (
+    access,
+    demand,
+    identification,
+    metrology,
+    mode_c,
+    negatives,
+    preestablished,
+    profile_rows,
+    profile_selection,
+    upkeep,
+)
 
-__all__ = ["access", "identification", "metrology", "mode_c", "negatives", "preestablished", "upkeep"]
+__all__ = [
+    "access",
+    "demand",
+    "identification",
+    "metrology",
+    "mode_c",
+    "negatives",
+    "preestablished",
+    "profile_rows",
+    "profile_selection",
+    "upkeep",
+]

@@ -1,7 +1,6 @@
 """Event logs of a meter: class 7 buffers of date and code, served whole or by selective access.
 
-The oldest entry gives way to the newest. Selective access follows Blue Book 4.3.6: selector 1 takes a
-range of dates, selector 2 a range of entry numbers counted from 1.
+The oldest entry gives way to the newest.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.apdu import SelectiveAccess
 from adapters.protocols.dlms.data import Data
-from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.enums import ActionResult, DataAccessResult
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.meter_clock import MeterClock
+from virtual_rig.meters.selective_access import CLOCK_CLASS, Column, Selector
 
 _FIFO = 1  # sort_method: unsorted, first in first out
 
@@ -28,34 +26,23 @@ class Entry:
     time: bytes
     value: Data
 
+    def cells(self) -> tuple[Data, Data]:
+        """Return the captured values, column by column."""
+        return dlms.octet_string(self.time), self.value
+
     def as_data(self) -> Data:
         """Return the captured row."""
-        return dlms.structure(dlms.octet_string(self.time), self.value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One captured object: class, logical name and attribute."""
-
-    class_id: int
-    logical_name: bytes
-    attribute: int = 2
-
-    def as_data(self) -> Data:
-        """Return the capture_object_definition."""
-        return dlms.structure(
-            dlms.long_unsigned(self.class_id),
-            dlms.octet_string(self.logical_name),
-            dlms.integer(self.attribute),
-            dlms.long_unsigned(0),
-        )
+        return dlms.structure(*self.cells())
 
 
 class EventLog:
     """A log of ``capacity`` entries; ``last`` is the code a Data object beside it shows."""
 
-    def __init__(self, clock: MeterClock, *, capacity: int, cleared: int | None = None) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: MeterClock, selector: Selector, *, capacity: int, cleared: int | None = None
+    ) -> None:
+        self._clock, self._selector = clock, selector
+        self._columns: tuple[Column, ...] = ()
         self._cleared = cleared
         self.entries: deque[Entry] = deque(maxlen=capacity)
         self.last = 0
@@ -77,7 +64,7 @@ class EventLog:
 
     def bind(self, live: LiveObject, clock_name: bytes, column: Column) -> None:
         """Serve this log as ``live`` (class 7)."""
-        columns = (Column(class_id=8, logical_name=clock_name), column)
+        columns = self._columns = (Column(class_id=CLOCK_CLASS, logical_name=clock_name), column)
         live.attribute("buffer", self._buffer, select=self._select)
         live.constant("capture_objects", dlms.array(*(each.as_data() for each in columns)))
         live.constant("capture_period", dlms.double_long_unsigned(0))
@@ -95,35 +82,10 @@ class EventLog:
         return ActionResult.SUCCESS, None
 
     def _select(self, selection: SelectiveAccess) -> Data | DataAccessResult:
-        try:
-            if selection.selector == 1:
-                chosen = self._by_range(selection.parameters)
-            elif selection.selector == 2:
-                chosen = self._by_entry(selection.parameters)
-            else:
-                return DataAccessResult.OTHER_REASON
-        except RemoteProtocolError:
-            return DataAccessResult.TYPE_UNMATCHED
-        return dlms.array(*(entry.as_data() for entry in chosen))
-
-    def _by_range(self, parameters: Data) -> list[Entry]:
-        fields = parameters.items()
-        if len(fields) != 4:
-            raise RemoteProtocolError(f"a range descriptor has 4 fields, not {len(fields)}")
-        first, last = (self._moment(field) for field in fields[1:3])
-        return [entry for entry in self.entries if first <= self._moment_of(entry.time) <= last]
-
-    def _by_entry(self, parameters: Data) -> list[Entry]:
-        fields = parameters.items()
-        if len(fields) != 4:
-            raise RemoteProtocolError(f"an entry descriptor has 4 fields, not {len(fields)}")
-        first, last = fields[0].integer(), fields[1].integer()
         entries = list(self.entries)
-        return entries[max(first - 1, 0) : last or None]  # last 0: to the end
-
-    def _moment(self, field: Data) -> float:
-        return self._moment_of(field.octets())
-
-    def _moment_of(self, octets: bytes) -> float:
-        given = CosemDateTime.from_octets(octets)
-        return given.utc(assumed_deviation_min=self._clock.time_zone_min).timestamp()
+        moments = [self._selector.moment(entry.time) for entry in entries]
+        choice = self._selector.choose(selection, self._columns, moments)
+        if isinstance(choice, DataAccessResult):
+            return choice
+        rows = (entries[at].cells() for at in choice.rows)
+        return dlms.array(*(dlms.structure(*(cells[at] for at in choice.columns)) for cells in rows))

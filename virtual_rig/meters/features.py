@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from virtual_rig.meters.cosem import LiveObject
+from virtual_rig.meters.demand import Demand
+from virtual_rig.meters.load_profile import LoadProfiles
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -21,7 +23,11 @@ class Feature(Protocol):
         """Bind the attributes and methods of ``live`` if it is one of ours, and return whether it is."""
         ...
 
+    def start(self) -> None:
+        """Begin to work: called once, when every object of the meter is bound."""
+        ...
+
 
 def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     """Return the features of ``meter``, in the order in which they are asked."""
-    return ()
+    return (LoadProfiles(meter), Demand(meter))

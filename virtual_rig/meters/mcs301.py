@@ -22,12 +22,14 @@ from adapters.protocols.dlms.security import InvocationCounter
 from adapters.protocols.dlms.units import unit_code
 from virtual_rig.meters.cosem import LiveObject, ObjectModel
 from virtual_rig.meters.disconnector import ControlState, Disconnector, SwitchCommand
-from virtual_rig.meters.event_log import Column, EventLog
+from virtual_rig.meters.event_log import EventLog
 from virtual_rig.meters.features import features_of
 from virtual_rig.meters.guarded import GuardedWindow
 from virtual_rig.meters.identity import MeterIdentity
+from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
+from virtual_rig.meters.selective_access import Column, Selector
 from virtual_rig.supply import Supply
 from virtual_rig.world import World
 
@@ -48,15 +50,18 @@ class Mcs301:
         drift_ppm: int = 0,
         time_zone_min: int = -60,
         energy_wh: dict[str, int] | None = None,
+        history: dict[str, int] | None = None,
     ) -> None:
         self.world, self.supply, self.profile = world, supply, profile
         self.identity = identity or MeterIdentity()
         self.clock = MeterClock(world.scheduler, drift_ppm=drift_ppm, time_zone_min=time_zone_min)
         events = profile.events or EventLogs(assumed=True)
         self._numbers = events.numbers
+        self.selector = Selector(world, lambda: self.clock.time_zone_min)
         self.logs = {
             name: EventLog(
                 self.clock,
+                self.selector,
                 capacity=events.entries.get(name, 100),
                 cleared=events.numbers.get(name, {}).get("log_cleared"),
             )
@@ -73,10 +78,15 @@ class Mcs301:
         self._last_failure_s = 0
         self._note_writes = 0
         self._power_listeners: list[Callable[[bool], None]] = []
+        self._switch_listeners: list[Callable[[], None]] = []
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()
         supply.on_power(self._power)
+        for feature in self.features:
+            feature.start()
+            if isinstance(feature, LoadProfiles):
+                feature.preset(history or {})
 
     @property
     def powered(self) -> bool:
@@ -86,6 +96,10 @@ class Mcs301:
     def on_power(self, listener: Callable[[bool], None]) -> None:
         """Call ``listener(up)`` after the meter has come up or gone down."""
         self._power_listeners.append(listener)
+
+    def on_switch(self, listener: Callable[[], None]) -> None:
+        """Call ``listener()`` right before the supply switch moves."""
+        self._switch_listeners.append(listener)
 
     def record(self, log: str, event: str) -> None:
         """Write ``event`` to ``log`` by the names the profile gives them; unknown ones are not logged."""
@@ -115,6 +129,8 @@ class Mcs301:
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:
         self.metrology.energies.settle()
         self.record("disconnector", command.value)
+        for listener in self._switch_listeners:
+            listener()
 
     # --- the object model --------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms.datetimes import CosemDateTime
@@ -29,6 +30,19 @@ class MeterClock(CrystalClock):
         super().__init__(scheduler, drift_ppm=drift_ppm, error_s=error_s)
         self.time_zone_min = time_zone_min
         self.status = ClockStatus(0)
+        self._on_set: list[Callable[[datetime, datetime], None]] = []
+
+    def on_set(self, listener: Callable[[datetime, datetime], None]) -> None:
+        """Call ``listener(before, after)`` whenever somebody has set the clock."""
+        self._on_set.append(listener)
+
+    def set_utc(self, moment: datetime) -> timedelta:
+        """Set the clock, tell who waits for a moment of it, and return by how much it jumped."""
+        before = self.utc()
+        jump = super().set_utc(moment)
+        for told in self._on_set:
+            told(before, self.utc())
+        return jump
 
     def octets(self) -> bytes:
         """Return the twelve octets of the clock's local time."""

@@ -46,6 +46,7 @@ class Mcs301Entry(PartEntry):
     drift_ppm: int = Field(default=0, ge=-1000, le=1000)
     time_zone_min: int = Field(default=0, ge=-720, le=840)
     energy_wh: dict[Quantity, int] = Field(default_factory=dict)
+    history: dict[str, int] = Field(default_factory=dict)  # load profile -> rows from before the start
     links: dict[str, Mcs301Link]
     power_cut: Cut = "hang-up"
     answer_delay_s: float = Field(default=0.0, ge=0, le=5)
@@ -61,6 +62,7 @@ class Mcs301Entry(PartEntry):
             drift_ppm=self.drift_ppm,
             time_zone_min=self.time_zone_min,
             energy_wh=dict(self.energy_wh),
+            history=dict(self.history),
         )
         secrets = client_secrets(profile, context.site, context.seed)
         table = AssociationTable(meter, secrets)

@@ -86,6 +86,7 @@ class ClientAssociation:
         self._expected_counter = 0
         self._blocks: list[bytes] = []
         self._block_octets = 0
+        self._raw = False
         self._readers: dict[int, Callable[[bytes, bool], ClientEvent]] = {
             ApduTag.GET_RESPONSE: self._on_get_response,
             ApduTag.SET_RESPONSE: self._on_set_response,
@@ -132,12 +133,15 @@ class ClientAssociation:
         *,
         confirmed: bool = True,
         spoil: Spoil | None = None,
+        raw: bool = False,
     ) -> bytes:
         """Return a GET-Request for one attribute (``instance_id`` is the OBIS code, six octets).
 
-        An unconfirmed GET awaits no answer. Raises LocalProtocolError in the wrong state.
+        An unconfirmed GET awaits no answer. ``raw``: a value is wanted in its encoding, not decoded (the
+        rows of a load profile have a decoder of their own). Raises LocalProtocolError in the wrong state.
         """
         invoke = self._next_invoke(confirmed)
+        self._raw = raw
         if selection is None:
             apdu = _request(0xC0, invoke, class_id, instance_id, attribute_id, 0)
         else:
@@ -268,6 +272,8 @@ class ClientAssociation:
         return False
 
     def _on_get_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        if self._raw and apdu[1:2] == b"\x01" and apdu[3:4] == b"\x00":
+            return self._on_raw_value(apdu, ciphered)
         answer = apdu_get.decode_response(apdu, Work(self.budget, len(apdu)))
         invoke_id = answer.invoke & 0x0F
         if self._abandoned and self._stale(invoke_id):
@@ -284,6 +290,17 @@ class ClientAssociation:
         self.state = after
         return GetAnswered(data=answer.data, result=answer.result, ciphered=ciphered)
 
+    def _on_raw_value(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        invoke_id = apdu[2] & 0x0F
+        if self._abandoned and self._stale(invoke_id):
+            return StaleReply(invoke_id=invoke_id)
+        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
+        self._check_invoke(invoke_id)
+        if self._blocks:
+            raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
+        self.state = after
+        return GetAnswered(data=None, octets=bytes(apdu[4:]), ciphered=ciphered)
+
     def _on_block(self, block: GetResponseWithDatablock, ciphered: bool) -> ClientEvent:
         ends = block.last or block.raw is None
         after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE if ends else Event.GET_BLOCK)
@@ -298,22 +315,24 @@ class ClientAssociation:
             )
         if not block.raw and not block.last:
             raise RemoteProtocolError(f"block {block.block_number} is empty and not the last one")
-        octets = self._block_octets + len(block.raw)
-        if octets > self.budget.octets or len(self._blocks) >= self.budget.items:
-            raise RemoteProtocolError(f"a long GET beyond {octets} octets exceeds the budget")
+        size = self._block_octets + len(block.raw)
+        if size > self.budget.octets or len(self._blocks) >= self.budget.items:
+            raise RemoteProtocolError(f"a long GET beyond {size} octets exceeds the budget")
         if block.last:
-            data = axdr.decode_data(b"".join((*self._blocks, block.raw)), self.budget)
+            octets = b"".join((*self._blocks, block.raw))
+            data = None if self._raw else axdr.decode_data(octets, self.budget)
             count = len(self._blocks) + 1
             self._forget_blocks()
             self.state = after
-            return GetAnswered(data=data, ciphered=ciphered, blocks=count)
+            raw = octets if self._raw else None
+            return GetAnswered(data=data, octets=raw, ciphered=ciphered, blocks=count)
         request = GetRequestNext(invoke=self._pending | 0xC0, block_number=block.block_number).encode()
         if self.settings.ciphered and self.channel is not None:
             request = self.channel.protect(request)
         self._blocks.append(block.raw)
-        self._block_octets = octets
+        self._block_octets = size
         self.state = next_state(Role.CLIENT, after, Event.GET_NEXT)
-        return MoreBlocks(reply=request, block_number=block.block_number, octets=octets)
+        return MoreBlocks(reply=request, block_number=block.block_number, octets=size)
 
     def _forget_blocks(self) -> None:
         if self._blocks:

@@ -93,12 +93,16 @@ class HlsRejected:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GetAnswered:
-    """A GET came to its end: ``data``, or None and the reason in ``result``. ``blocks`` counts a long GET."""
+    """A GET came to its end: ``data``, or None and the reason in ``result``. ``blocks`` counts a long GET.
+
+    Where the encoding itself was asked for (``raw``), it is in ``octets`` and ``data`` is None.
+    """
 
     data: Data | None
     result: DataAccessResult = DataAccessResult.SUCCESS
     ciphered: bool = False
     blocks: int = 0
+    octets: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
