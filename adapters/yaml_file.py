@@ -85,6 +85,11 @@ class YamlFile:
 
 def read(path: str | Path) -> YamlFile:
     """Read a file. Raises ConfigError (a ConfigErrors where there are several mistakes)."""
+    return parse(content_of(path), str(path))
+
+
+def content_of(path: str | Path) -> bytes:
+    """Return the octets of a file. Raises ConfigError where it cannot be read."""
     file = Path(path)
     name = str(path)
     try:
@@ -92,11 +97,10 @@ def read(path: str | Path) -> YamlFile:
             reason = "is not a regular file" if file.exists() else "there is no such file"
             raise ConfigError(reason, file=name)
         with file.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ConfigError(f"cannot be read: {reason}", file=name) from error
-    return parse(content, name)
 
 
 def parse(content: bytes | str, name: str = "<text>") -> YamlFile:

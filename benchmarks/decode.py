@@ -185,7 +185,7 @@ def plain(value: object) -> object:
 
 
 def measure(case: Case, gurux: GuruxCodec, rounds: int) -> Figures:
-    """Return the figures of one case. Raises SystemExit where the two do not agree on what it says."""
+    """Return the figures of one case. Raises ValueError where the two do not agree on what it says."""
     figures, expected = Figures(), plain(case.decode())
     keys = {"encryption_key": ENCRYPTION_KEY, "authentication_key": AUTHENTICATION_KEY, "title": TITLE}
     request: dict[str, Any] = {name: value.hex() for name, value in keys.items()}
@@ -195,7 +195,7 @@ def measure(case: Case, gurux: GuruxCodec, rounds: int) -> Figures:
         figures.client_cpu.append(cpu_s)
         answer = gurux.ask(case.do, octets=case.octets.hex(), count=case.theirs, **request)
         if answer["value"] != expected:
-            raise SystemExit(f"{case.name}: gurux-dlms decodes something else")
+            raise ValueError(f"{case.name}: gurux-dlms decodes something else")
         figures.peer.append(answer["seconds"] / case.theirs)
         figures.peer_cpu.append(answer["cpu_seconds"] / case.theirs)
         if case.floor is not None:

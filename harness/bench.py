@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from importlib.metadata import entry_points
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from random import Random
 from secrets import token_bytes
@@ -82,10 +82,16 @@ class LocalProvider:
 
 def provider(name: str) -> Provider:
     """Return the provider called ``name``. Raises BenchError naming those that exist."""
-    found = {entry.name: entry for entry in entry_points(group=PROVIDERS)}
+    found = _providers()
     if name not in found:
         raise BenchError(f"no bench provider {name!r}; installed: {', '.join(sorted(found))}")
     return cast(Provider, found[name].load()())
+
+
+@cache
+def _providers() -> Mapping[str, EntryPoint]:
+    """Return what is installed; looking through all packages takes as long as opening a bench."""
+    return {entry.name: entry for entry in entry_points(group=PROVIDERS)}
 
 
 @dataclass(kw_only=True)
@@ -183,8 +189,7 @@ def open_bench(
     """
     scrub = scrubber if scrubber is not None else Scrubber()
     kind, colon, site = bench.partition(":")
-    known = {entry.name for entry in entry_points(group=PROVIDERS)}
-    if colon and (kind in known or not Path(bench).exists()):
+    if colon and (kind in _providers() or not Path(bench).exists()):
         provided = provider(kind).open(site, seed=seed, broken=broken, faults=dict(faults or {}))
         try:
             return _assembled(BenchFile.model_validate(provided.bench), bench, run_dir, scrub, provided, seed)

@@ -5,6 +5,7 @@ A profile says by its ``protocol`` what kind it is. Whoever needs one kind asks 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -15,7 +16,7 @@ from adapters.profiles.ansi import AnsiProfile
 from adapters.profiles.ansi_check import mistakes_in
 from adapters.profiles.model import Profile
 from adapters.profiles.paths import PathsProfile
-from adapters.yaml_file import YamlFile, read, validate
+from adapters.yaml_file import YamlFile, content_of, parse, read, validate
 from adapters.yaml_messages import shown, suggest
 
 _SHIPPED = Path(__file__).parent
@@ -46,7 +47,15 @@ def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> Prof
     Raises ConfigError (ConfigErrors for several mistakes) with file, line and column; also where it is a
     profile of another kind of meter.
     """
-    file = read(_path_of(name_or_path))
+    path = _path_of(name_or_path)
+    loaded: ProfileModel = _loaded(model, str(path), content_of(path))
+    return loaded
+
+
+@lru_cache(maxsize=64)
+def _loaded(model: type[ProfileModel], name: str, content: bytes) -> ProfileModel:
+    """Return the profile that ``content`` is. Profiles are frozen, so devices and benches share them."""
+    file = parse(content, name)
     wanted = get_args(model.model_fields["protocol"].annotation)[0]
     protocol = _protocol(file)
     if protocol != wanted and protocol in MODELS:

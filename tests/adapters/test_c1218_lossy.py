@@ -258,7 +258,7 @@ class Forgetful(C1218Server):
 
 
 TestBadLine = BadLine.TestCase
-TestBadLine.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+TestBadLine.settings = settings(max_examples=50, stateful_step_count=50, deadline=None)
 
 
 class TimedLine:

@@ -61,7 +61,7 @@ values = st.recursive(
 
 
 @given(values)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_axdr_any_value_survives_the_round_trip(value: Data) -> None:
     """What is encoded decodes to the same type and value, and has no second encoding."""
     raw = encode_data(value)
