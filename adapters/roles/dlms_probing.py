@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from adapters.profiles.model import Mechanism
 from adapters.roles.base import hurts
 
 
@@ -51,6 +52,14 @@ class AttemptsMade:
 class DlmsProbing(Protocol):
     """Requests no ordinary head end sends. None of them changes a meter that behaves."""
 
+    def client_names(self) -> tuple[str, ...]:
+        """Return the clients the profile lists."""
+        ...
+
+    def mechanisms_of(self, client: str = "") -> tuple[Mechanism, ...]:
+        """Return how a client may prove itself, its own way first, then its backups."""
+        ...
+
     def propose(
         self,
         client: str = "",
@@ -76,6 +85,12 @@ class DlmsProbing(Protocol):
         the octets do. ``counter_ahead`` leaves out so many invocation counters (which are used up only if
         the meter accepts), ``damaged`` spoils the tag; both need a ciphered association.
         """
+        ...
+
+    def send_datagram(
+        self, apdu: bytes, association: str = "", flaw: Literal["", "truncated", "oversized"] = ""
+    ) -> RawAnswered:
+        """Send a plain GET over UDP in a datagram that is cut off or has octets behind the APDU."""
         ...
 
     @hurts("configure")
