@@ -123,8 +123,8 @@ class Probing(DlmsServices):
     def fail_authentication(
         self, client: str, link: str = "", times: int = 1, mechanism: str = ""
     ) -> AttemptsMade:
-        """Present a wrong password or key so many times (see the role)."""
-        flaw = "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-key"
+        """Present a wrong password or proof so many times (see the role)."""
+        flaw = "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-challenge"
         refused = 0
         for number in range(times):
             name = f"(wrong {number + 1})"

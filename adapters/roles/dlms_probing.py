@@ -43,7 +43,7 @@ class RawAnswered:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptsMade:
-    """How often a wrong password was presented, and how often it was turned away."""
+    """How often a wrong password or proof was presented, and how often it was turned away."""
 
     attempts: int
     turned_away: int
@@ -97,5 +97,5 @@ class DlmsProbing(Protocol):
     def fail_authentication(
         self, client: str, link: str = "", times: int = 1, mechanism: Literal["", "lls", "hls-gmac"] = ""
     ) -> AttemptsMade:
-        """Present a wrong password or key so many times. A meter may lock the client out for a while."""
+        """Present a wrong password or HLS proof so many times. A meter may lock the client out for a while."""
         ...
