@@ -49,7 +49,10 @@ class Links:
         self._busy: dict[str, set[int]] = {}  # link -> transcripts in use
 
     def open_stream(self, link: str) -> OpenedLink:
-        """Open a serial line, TCP or a terminal. Raises ConnectError; BenchError for another kind of link."""
+        """Open a serial line, TCP, UDP or a terminal.
+
+        Raises ConnectError; BenchError for another kind of link.
+        """
         options = self._options[link]
         stream: ByteStream
         serial: SerialStream | None = None
@@ -69,12 +72,23 @@ class Links:
                     tap=tap,
                     timeout_s=float(options.get("connect_timeout_s", CONNECT_TIMEOUT_S)),
                 )
+            case "udp":
+                from adapters.transports.datagram_stream import DatagramStream
+                from adapters.transports.udp import UdpTransport  # few benches have it
+
+                tap = self._tap(link)
+                stream = DatagramStream(
+                    UdpTransport.open(
+                        host=options["host"], port=int(options["port"]), clock=self._clock, tap=tap
+                    )
+                )
             case "terminal":
                 tap = self._tap(link)
                 stream = self._terminal(options, tap)
             case other:
                 raise BenchError(
-                    f"{self._device}.{link}: no stream transport {other!r}; there are serial, tcp, terminal"
+                    f"{self._device}.{link}: no stream transport {other!r};"
+                    " there are serial, tcp, udp, terminal"
                 )
         return OpenedLink(stream=stream, serial=serial, tap=tap, options=options)
 

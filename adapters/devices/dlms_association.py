@@ -53,6 +53,7 @@ from adapters.protocols.dlms.enums import (
 from adapters.protocols.dlms.link import ApduReceived
 from adapters.protocols.dlms.security import InvocationCounter, Keys
 from adapters.protocols.dlms.spoiling import flipped
+from adapters.protocols.dlms.wrapper import HEADER_OCTETS, encode_message
 from adapters.roles import AssociationOpened, AssociationReleased
 
 MECHANISMS = {
@@ -328,6 +329,17 @@ class OpenAssociation:
     def exchange(self, apdu: bytes) -> bytes:
         """Send octets as they are and return the APDU that comes back, whatever it is."""
         return self.line.exchange(self._engine, apdu).apdu
+
+    def exchange_datagram(self, apdu: bytes, flaw: str, timeout_s: float) -> bytes:
+        """Send a plain APDU in a spoiled datagram; return the APDU that comes back, b"" for nothing.
+
+        ``flaw``: truncated, oversized, or empty for none. Raises BenchError on a link that is not UDP.
+        """
+        if not self.line.lossy:
+            raise BenchError(f"link {self.line.name} is not UDP")
+        octets = encode_message(self.entry.sap, self.line.server_sap, apdu)
+        spoiled = {"truncated": octets[:-3], "oversized": octets + bytes(3)}.get(flaw, octets)
+        return self.line.send_octets(spoiled, timeout_s)[HEADER_OCTETS:]
 
     def exchange_raw(self, apdu: bytes, counter_ahead: int = 0, damaged: bool = False) -> bytes:
         """Send octets past the client engine, ciphered where the association is; return the answer.

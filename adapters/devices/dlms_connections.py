@@ -117,6 +117,9 @@ class Connections:
 
     def explained(self, link: str, error: TransportError, own: OpenAssociation | None = None) -> LabError:
         """Return ``Refused`` where the link still serves somebody, else the transport error itself."""
+        lossy = self._context.links[link].get("transport") == "udp"
+        if lossy:
+            return error  # a lost datagram is the network's: nobody can tell that from a request ignored
         reason = "hung-up" if isinstance(error, LinkLost) else "silence"
         if own is not None and own.answers_probe():
             return Refused(reason, "the request was ignored; the link answers a probe")

@@ -32,6 +32,7 @@ from adapters.protocols.dlms.link import (
     NeedData,
 )
 from adapters.protocols.dlms.wrapper import WrapperClientLink
+from adapters.protocols.dlms.wrapper_udp import UdpClientLink
 from adapters.registry import OpenedLink
 
 READ_CHUNK_OCTETS = 65536
@@ -53,10 +54,14 @@ class DlmsLink:
         if self.framing not in ("hdlc", "wrapper"):
             raise BenchError(f"link {name}: framing {self.framing!r} is neither hdlc nor wrapper")
         self.shared = serial
+        self.lossy = options.get("transport") == "udp"  # what is lost there is nobody's fault
+        if self.lossy and self.framing != "wrapper":
+            raise BenchError(f"link {name}: over UDP there is no framing but wrapper")
         self.reply_timeout_s = float(options.get("timeout_s", REPLY_TIMEOUT_S))
         self.response_timeout_s = min(
             self.reply_timeout_s, float(options.get("hdlc_timeout_s", HDLC_RESPONSE_TIMEOUT_S))
         )
+        self.server_sap = int(options.get("server_sap", profile.logical_device.sap))
         self.open = True
         self._mode_e = options.get("mode_e", "no").lower() in ("yes", "true")
         self._in_hdlc = False  # after a sign-on, until the last HDLC connection ends
@@ -73,7 +78,9 @@ class DlmsLink:
         """Return a link engine for one client address; nothing has been sent yet."""
         device = self.profile.logical_device
         options = self.opened.options
-        server_sap = int(options.get("server_sap", device.sap))
+        server_sap = self.server_sap
+        if self.lossy:
+            return UdpClientLink(client_sap, server_sap)
         if self.framing == "wrapper":
             return WrapperClientLink(client_sap, server_sap)
         return HdlcClientLink(
@@ -122,6 +129,14 @@ class DlmsLink:
         event = self._wait_for(engine, ApduReceived)
         assert isinstance(event, ApduReceived)
         return event
+
+    def send_octets(self, octets: bytes, timeout_s: float) -> bytes:
+        """Send octets as they are, framing included; return the next that come, b"" for none in time."""
+        self._stream.write(octets, self.reply_timeout_s)
+        try:
+            return self._stream.read(READ_CHUNK_OCTETS, timeout_s)
+        except ReadTimeout:
+            return b""
 
     def next_apdu(self, engine: ClientLink) -> ApduReceived:
         """Return the next APDU that comes in, within the reply time-out."""

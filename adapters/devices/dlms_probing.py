@@ -8,6 +8,7 @@ from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_connections import PRE_ESTABLISHED
 from adapters.devices.dlms_services import DlmsServices
 from adapters.errors import BenchError, LabError, LinkLost, ReadTimeout, Refused, RemoteProtocolError
+from adapters.profiles.model import Mechanism
 from adapters.protocols.dlms import apdu as apdus
 from adapters.protocols.dlms.acse import Aare, Aarq, Rlrq
 from adapters.protocols.dlms.apdu import (
@@ -29,6 +30,7 @@ from adapters.protocols.dlms.enums import ApduTag, AssociationResult, Conformanc
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.roles.dlms_probing import AttemptsMade, ProposalAnswered, RawAnswered
 
+DATAGRAM_TIMEOUT_S = 2.0
 _LDN = AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2)
 _INITIATE_ERRORS = {
     0: "other",
@@ -42,6 +44,15 @@ _INITIATE_ERRORS = {
 
 class Probing(DlmsServices):
     """The services of ``adapters.roles.dlms_probing``."""
+
+    def client_names(self) -> tuple[str, ...]:
+        """Return the clients the profile lists."""
+        return tuple(self.profile.clients)
+
+    def mechanisms_of(self, client: str = "") -> tuple[Mechanism, ...]:
+        """Return how a client may prove itself (see the role)."""
+        entry = self._connections.client(client)[1]
+        return (entry.mechanism, *entry.backup)
 
     def propose(
         self,
@@ -102,11 +113,18 @@ class Probing(DlmsServices):
                 return RawAnswered(kind="nothing", result="", count=0, apdu="")
             raise explained from error
 
+    def send_datagram(self, apdu: bytes, association: str = "", flaw: str = "") -> RawAnswered:
+        """Send a plain GET in a spoiled datagram (see the role)."""
+        if apdu[:1] != bytes((ApduTag.GET_REQUEST,)):
+            raise BenchError("only a GET is sent in a spoiled datagram")
+        answer = self._connections.find(association).exchange_datagram(apdu, flaw, DATAGRAM_TIMEOUT_S)
+        return _raw(answer) if answer else RawAnswered(kind="nothing", result="", count=0, apdu="")
+
     def fail_authentication(
         self, client: str, link: str = "", times: int = 1, mechanism: str = ""
     ) -> AttemptsMade:
-        """Present a wrong password or key so many times (see the role)."""
-        flaw = "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-key"
+        """Present a wrong password or proof so many times (see the role)."""
+        flaw = "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-challenge"
         refused = 0
         for number in range(times):
             name = f"(wrong {number + 1})"

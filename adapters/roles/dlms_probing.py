@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from adapters.profiles.model import Mechanism
 from adapters.roles.base import hurts
 
 
@@ -42,7 +43,7 @@ class RawAnswered:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptsMade:
-    """How often a wrong password was presented, and how often it was turned away."""
+    """How often a wrong password or proof was presented, and how often it was turned away."""
 
     attempts: int
     turned_away: int
@@ -50,6 +51,14 @@ class AttemptsMade:
 
 class DlmsProbing(Protocol):
     """Requests no ordinary head end sends. None of them changes a meter that behaves."""
+
+    def client_names(self) -> tuple[str, ...]:
+        """Return the clients the profile lists."""
+        ...
+
+    def mechanisms_of(self, client: str = "") -> tuple[Mechanism, ...]:
+        """Return how a client may prove itself, its own way first, then its backups."""
+        ...
 
     def propose(
         self,
@@ -78,9 +87,15 @@ class DlmsProbing(Protocol):
         """
         ...
 
+    def send_datagram(
+        self, apdu: bytes, association: str = "", flaw: Literal["", "truncated", "oversized"] = ""
+    ) -> RawAnswered:
+        """Send a plain GET over UDP in a datagram that is cut off or has octets behind the APDU."""
+        ...
+
     @hurts("configure")
     def fail_authentication(
         self, client: str, link: str = "", times: int = 1, mechanism: Literal["", "lls", "hls-gmac"] = ""
     ) -> AttemptsMade:
-        """Present a wrong password or key so many times. A meter may lock the client out for a while."""
+        """Present a wrong password or HLS proof so many times. A meter may lock the client out for a while."""
         ...

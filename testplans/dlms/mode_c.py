@@ -1,4 +1,4 @@
-"""Mode C at the optical port beside DLMS: does a readout say what the registers say, and does the port come back."""
+"""Mode C at the optical port beside DLMS: does it say what the registers say, is the port free again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from adapters.errors import LabError, Refused, TransportError
 from adapters.profiles.model import ModeCData
 from adapters.roles import DlmsMeter
+from adapters.roles.dlms_mode_c import ModeCPassword
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
@@ -141,7 +142,7 @@ def try_mode_c_write(
     """Write a data set with the right, a wrong or no password; read its object by DLMS before and after."""
     entry = next(each for each in meter.mode_c_data() if each.code == data)
     before = _truth(meter, entry, association)
-    given = "right" if password == "right" else "wrong" if password == "wrong" else "none"
+    given: ModeCPassword = "right" if password == "right" else "wrong" if password == "wrong" else "none"
     try:
         done = meter.write_by_mode_c(data, value, link, given)
         answer = "acknowledged" if done.acknowledged else "something else"

@@ -1,11 +1,11 @@
-"""Requests a meter must turn away: each is sent as octets, its refusal is looked at, and so is what it left."""
+"""Requests a meter must turn away, sent as octets: how each is refused, and what it left behind."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adapters.errors import Refused
-from adapters.roles import DlmsMeter
+from adapters.errors import NotPermitted, Refused
+from adapters.roles import DlmsMeter, RequestFlaw
 from harness.actions import procedure
 from harness.steps import Steps
 from testplans.dlms.words import yes
@@ -75,7 +75,7 @@ class TransferDisturbed:
 
 @procedure("disturb_long_get")
 def disturb_long_get(run: Steps, *, meter: DlmsMeter, association: str, how: str) -> TransferDisturbed:
-    """Begin to read the object list in blocks; ask for a wrong block (``number``) or something else (``other``).
+    """Begin a long GET of the object list; ask for a wrong block (``number``) or another object (``other``).
 
     Then the block after the first is asked for, which is gone with the transfer. Inconclusive where the meter
     sends its list in one piece.
@@ -148,8 +148,8 @@ def watch_fraud_log(
 ) -> LogWatched:
     """Make one attempt and see what the log gains.
 
-    ``attempt`` is ``wrong-password`` (an association on ``link``) or a flaw of a GET in ``association``, which
-    is also who reads the log.
+    ``attempt`` is ``wrong-password`` (an association on ``link``) or a flaw of a GET in ``association``,
+    which is also who reads the log.
     """
     before = _rows(meter, log, association)
     try:
@@ -158,7 +158,7 @@ def watch_fraud_log(
             meter.associate("management", link, "(right)", "lls")  # the right one ends the count
             meter.release("(right)")
         else:
-            flaw = "damaged-tag" if attempt == "damaged-tag" else "replayed-counter"
+            flaw: RequestFlaw = "damaged-tag" if attempt == "damaged-tag" else "replayed-counter"
             said = str(meter.get("energy_import", association=association, flaw=flaw).value)
     except Refused as refusal:
         said = refusal.reason
@@ -188,8 +188,8 @@ def try_claims(
 ) -> ClaimsTried:
     """Associate and try what the negotiated conformance claims, within what only reads.
 
-    A list of two references, where multiple-references is claimed; a value in blocks, read twice and compared,
-    where block transfer is; and a list is refused where it is not claimed.
+    A list of two references is served where multiple-references is claimed, and refused where it is not; a
+    value that comes in blocks is read twice and compared. A GET of an unknown kind harms nobody.
     """
     opened = meter.associate(client, link, association)
     broken: list[str] = []
@@ -210,3 +210,49 @@ def try_claims(
     claimed = " ".join(opened.conformance)
     run.check("claims the meter does not keep", expected="none", actual="; ".join(broken) or "none")
     return ClaimsTried(claimed=claimed, broken="; ".join(broken) or "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MechanismsTried:
+    """How many of the ways to prove itself opened an association; ``declined`` names the others."""
+
+    opened: int
+    declined: str
+    not_tried: str
+
+
+@procedure("try_mechanisms")
+def try_mechanisms(run: Steps, *, meter: DlmsMeter, client: str = "", link: str = "") -> MechanismsTried:
+    """Associate by the client's own mechanism and by each backup the bench has secrets for."""
+    opened, refused, not_tried = 0, list[str](), list[str]()
+    for mechanism in meter.mechanisms_of(client):
+        try:
+            meter.associate(client, link, "(mechanism)", mechanism)
+        except Refused as refusal:
+            refused.append(f"{mechanism}: {refusal.reason}")
+        except NotPermitted as missing:
+            not_tried.append(f"{mechanism}: {missing}")
+        else:
+            opened += 1
+            meter.release("(mechanism)")
+    return MechanismsTried(
+        opened=opened,
+        declined="; ".join(refused) or "none",
+        not_tried="; ".join(not_tried) or "none",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenClient:
+    """The client that needs no secret."""
+
+    client: str
+
+
+@procedure("needs_open_client")
+def needs_open_client(run: Steps, *, meter: DlmsMeter) -> OpenClient:
+    """Skip the case where every client of the profile has to prove itself."""
+    for name in meter.client_names():
+        if meter.mechanism_of(name) == "none":
+            return OpenClient(client=name)
+    raise NotPermitted("every client of the profile proves itself; there is none to make a bare proposal as")

@@ -26,6 +26,9 @@ CLIENTS = st.sampled_from(["public", "management", "reading"])
 LINKS = st.sampled_from(["optical/1", "optical/2", "rs485/1", "ip/1", "ip/2", "ip/3"])
 GET_NAME = bytes.fromhex("c001c1000100002a0000ff0200")
 
+assert PROFILE.lock_out is not None
+ATTEMPTS = PROFILE.lock_out.attempts
+
 
 class Line:
     def __init__(self, name: str) -> None:
@@ -45,6 +48,7 @@ class Table(RuleBasedStateMachine):
         self.ports = {name: PortState(name, rules) for name, rules in PROFILE.ports.items()}
         self.servers: dict[tuple[str, str], ServerAssociation] = {}
         self.open: set[tuple[str, str]] = set()
+        self.failures: dict[str, int] = {}  # wrong passwords in a row; time stands still
 
     def teardown(self) -> None:
         self.rig.close()
@@ -67,10 +71,14 @@ class Table(RuleBasedStateMachine):
         event = dlms.receive(self.server(client, link).handle(dlms.associate()) or b"")
         here = sum(at.partition("/")[0] == port for _, at in self.open)
         allowed = port in PROFILE.clients[client].channels and here < PROFILE.ports[port].max_associations
-        allowed = allowed and (right or client == "public")
+        welcome = port in PROFILE.clients[client].channels and self.failures.get(client, 0) < ATTEMPTS
+        allowed = allowed and welcome and (right or client == "public")
+        if welcome and not right and client != "public":
+            self.failures[client] = self.failures.get(client, 0) + 1
         assert isinstance(event, events.AssociationAccepted) == allowed
         if allowed:
             self.open.add((client, link))
+            self.failures.pop(client, None)
 
     @rule(client=CLIENTS, link=LINKS)
     def release(self, client: str, link: str) -> None:
@@ -94,6 +102,7 @@ class Table(RuleBasedStateMachine):
         self.supply.switch(False)
         self.supply.switch(True)
         self.open.clear()
+        self.failures.clear()
 
     @invariant()
     def those_open_are_served_and_no_others(self) -> None:

@@ -277,6 +277,9 @@ class ClientAtLink:
             return True
         if self.client == MANAGEMENT and service is Service.SET and not self.world.obeys("DL-CLI-09"):
             return True
+        open_here = any(at.client == self.client and at.port is self.port for at in self.table.open)
+        if open_here and not self.world.obeys("DLX-UDP-02"):
+            return True
         open_elsewhere = any(at.client == self.client and at.port is not self.port for at in self.table.open)
         return open_elsewhere and not self.world.obeys("DL-ASSOC-06")
 

@@ -27,7 +27,7 @@ from virtual_rig.wire import LineModel
 from virtual_rig.world import World
 
 T = TypeVar("T")
-LinkWire = Literal["virt", "pty", "tcp"]
+LinkWire = Literal["virt", "pty", "tcp", "udp"]
 SerialWire = Literal["virt", "pty"]
 MAIN = "main"  # the link of a device that has only one
 
@@ -68,9 +68,9 @@ class Endpoint:
         """Return what a bench file says about this link, apart from what the device's family adds."""
         if self.url:  # the name keeps the port, which is any that was free, out of the requests
             return {"transport": "http", "url": self.url, "server_name": f"{self.device}.rig"}
-        if self.server.kind == "tcp":
+        if self.server.kind in ("tcp", "udp"):
             host, _, port = self.server.address.rpartition(":")
-            return {"transport": "tcp", "host": host, "port": port}
+            return {"transport": self.server.kind, "host": host, "port": port}
         return {"transport": "serial", "port": self.server.address}
 
 
@@ -150,6 +150,14 @@ class SiteContext:
         """Put ``model`` on a TCP port of the loopback interface; 0 is any that is free."""
         line = name or self.line_name(device, link)
         server = TcpServer(line, self._with_faults(device, link, model), self.rig, port=port)
+        return Endpoint(device=device, link=link, server=server)
+
+    def udp(self, device: str, link: str, model: LineModel, *, port: int = 0, name: str = "") -> Endpoint:
+        """Put ``model`` on a UDP port of the loopback interface; 0 is any that is free."""
+        from virtual_rig.servers.udp import UdpServer
+
+        line = name or self.line_name(device, link)
+        server = UdpServer(line, self._with_faults(device, link, model), self.rig, port=port)
         return Endpoint(device=device, link=link, server=server)
 
     def http(

@@ -14,6 +14,7 @@ from virtual_rig.meters.associations import AssociationTable, ClientSecrets, Por
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.ports import Cut, OpticalPort, SerialPort, TcpPort
+from virtual_rig.meters.udp_port import UdpPort
 from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
 from virtual_rig.wire import LineModel
 
@@ -90,7 +91,7 @@ def _mode_c_password(context: SiteContext) -> bytes:
 
 def _options(entry: Mcs301Link, profile: Profile) -> dict[str, str]:
     rules = profile.ports[entry.port]
-    if entry.wire == "tcp":
+    if entry.wire in ("tcp", "udp"):
         return {"channel": rules.channel, "framing": "wrapper"}
     options = {"channel": rules.channel, "framing": "hdlc", "baud": str(rules.baud)}
     return options | ({"mode_e": "true"} if entry.mode_e else {})
@@ -127,21 +128,28 @@ class _Wires:
     ) -> None:
         self._device, self._entry, self._context = device, entry, context
         self._table, self._profile = table, profile
-        self._models: dict[str, LineModel] = {}
+        self._models: dict[tuple[str, bool], LineModel] = {}  # by port, and whether it is the UDP side
+        self._states: dict[str, PortState] = {}
         self._names = {link: context.line_name(device, link) for link in entry.links}
 
     def endpoint(self, link: str, entry: Mcs301Link) -> Endpoint:
-        model = self._models.get(entry.port)
+        key = (entry.port, entry.wire == "udp")
+        model = self._models.get(key)
         if model is None:
-            model = self._models[entry.port] = self._model(entry.port)
+            model = self._models[key] = self._model(*key)
+        if entry.wire == "udp":
+            return self._context.udp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
         if entry.wire == "tcp":
             return self._context.tcp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
         return self._context.serial(self._device, link, model, entry.wire, name=self._names[link])
 
-    def _model(self, port: str) -> LineModel:
-        state, meter = PortState(port, self._profile.ports[port]), self._entry
+    def _model(self, port: str, datagrams: bool) -> LineModel:
+        state = self._states.setdefault(port, PortState(port, self._profile.ports[port]))
+        meter = self._entry
         delay_s = meter.answer_delay_s
         match state.rules.channel:
+            case "ip" if datagrams:
+                return UdpPort(self._table, state, answer_delay_s=delay_s)
             case "ip":
                 return TcpPort(self._table, state, cut=meter.power_cut, answer_delay_s=delay_s)
             case "optical":

@@ -22,11 +22,11 @@ from adapters.errors import LocalProtocolError
 
 SOH, STX, ETX, EOT, ACK, NAK = 0x01, 0x02, 0x03, 0x04, 0x06, 0x15
 
-MAX_BLOCK_OCTETS: Final = 64 * 1024
+MAX_BLOCK_OCTETS: Final = 32 * 1024
 """The longest message taken: far above a readout, far below a nuisance."""
 
 _DATA_SET: Final = re.compile(
-    rb"([^()/!\r\n\x00-\x1f]{0,32})\(([^()/!*\r\n]{0,128})(?:\*([^()/!\r\n]{0,32}))?\)"
+    rb"([^()/!\x00-\x1f]{0,32})\(([^()/!*\x00-\x1f]{0,128})(?:\*([^()/!\x00-\x1f]{0,32}))?\)"
 )
 _COMMAND: Final = re.compile(rb"([PWREB])([0-9])(?:\x02([^\x02-\x04]{0,256}))?", re.DOTALL)
 _CLAUSE: Final = "IEC 62056-21 6.3"
