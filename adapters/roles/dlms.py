@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
+from adapters.roles.dlms_control import DlmsControl
 from adapters.roles.dlms_profiles import DlmsProfiles
 
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
@@ -91,7 +92,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(Meter, DlmsProfiles, Protocol):
+class DlmsMeter(Meter, DlmsProfiles, DlmsControl, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's
