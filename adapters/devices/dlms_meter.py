@@ -70,7 +70,8 @@ class DlmsMeter(DlmsProfileReader, DlmsControl):
         """Read value, scaler and unit of a register."""
         opened = self._connections.find(association)
         target = self._target(name)
-        scaler_unit = self._asked(opened, lambda: opened.get(target, 3, None)).data
+        scaler_at = 4 if target.class_id == 5 else 3  # a demand register has two values in front of it
+        scaler_unit = self._asked(opened, lambda: opened.get(target, scaler_at, None)).data
         value = self._asked(opened, lambda: opened.get(target, 2, None)).data
         assert scaler_unit is not None
         assert value is not None

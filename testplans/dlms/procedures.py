@@ -6,6 +6,7 @@ whose fields the plan's ``expect`` may check.
 
 from testplans.dlms import (
     access,
+    any_profile,
     demand,
     identification,
     limiter,
@@ -18,6 +19,7 @@ from testplans.dlms import (
 
 __all__ = [
     "access",
+    "any_profile",
     "demand",
     "identification",
     "limiter",

@@ -12,6 +12,7 @@ from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.demand import Demand
 from virtual_rig.meters.limiter import Limiter
 from virtual_rig.meters.load_profile import LoadProfiles
+from virtual_rig.meters.port_setup import PortSetup
 from virtual_rig.meters.schedules import Schedules
 
 if TYPE_CHECKING:
@@ -40,4 +41,4 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         demand.end_billing()
 
     schedules.script("billing_script", 1, end_billing)
-    return (profiles, demand, Limiter(meter, schedules), schedules)
+    return (profiles, demand, Limiter(meter, schedules), schedules, PortSetup(meter))
