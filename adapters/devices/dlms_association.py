@@ -74,6 +74,7 @@ class Outcome:
     answered: bool
     data: Data | None = None
     octets: bytes | None = None  # the value's encoding, where it was asked for raw
+    intact: bool = False  # whether an end-to-end checksum vouches for it
 
 
 class OpenAssociation:
@@ -98,7 +99,7 @@ class OpenAssociation:
         self.mechanism, self.line = mechanism, line
         self._keys, self._title, self._random = keys, system_title, random
         self._flaw = flaw
-        self._link_up = False
+        self._link_up = self._intact = False
         self._connectionless = mechanism == "pre-established" and not link_connection
         self._engine = line.engine(entry.sap)
         self._counter = counter
@@ -270,7 +271,7 @@ class OpenAssociation:
             raise Refused("silence", "nothing came back, as is right for a service that asks for no answer")
         if isinstance(event, GetAnswered):
             if event.octets is not None:
-                return Outcome(answered=True, octets=event.octets)
+                return Outcome(answered=True, octets=event.octets, intact=self._intact)
             if event.data is None:
                 raise Refused(event.result.label, f"GET {target.name} attribute {attribute}")
             return Outcome(answered=True, data=event.data)
@@ -394,6 +395,7 @@ class OpenAssociation:
         try:
             received: ApduReceived = line.exchange(engine, request)
             while True:
+                self._intact = received.intact
                 event = application.receive(received.apdu, received.intact)
                 if isinstance(event, GetAnswered):  # by far the most frequent
                     return event

@@ -13,6 +13,7 @@ from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_mode_c import ModeCReading
 from adapters.devices.dlms_probing import Probing
+from adapters.devices.dlms_control import DlmsControl
 from adapters.devices.dlms_profiles import DlmsProfileReader
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
@@ -23,7 +24,7 @@ from adapters.roles import ClockReading, Identity, RegisterReading, ServiceDone
 CLOCK_FALLBACK = "8/0-0:1.0.0.255"
 
 
-class DlmsMeter(ModeCReading, Probing, DlmsProfileReader):
+class DlmsMeter(ModeCReading, Probing, DlmsProfileReader, DlmsControl):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"
@@ -71,7 +72,8 @@ class DlmsMeter(ModeCReading, Probing, DlmsProfileReader):
         """Read value, scaler and unit of a register."""
         opened = self._connections.find(association)
         target = self._target(name)
-        scaler_unit = self._asked(opened, lambda: opened.get(target, 3, None)).data
+        scaler_at = 4 if target.class_id == 5 else 3  # a demand register has two values in front of it
+        scaler_unit = self._asked(opened, lambda: opened.get(target, scaler_at, None)).data
         value = self._asked(opened, lambda: opened.get(target, 2, None)).data
         assert scaler_unit is not None
         assert value is not None

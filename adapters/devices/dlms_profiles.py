@@ -115,7 +115,11 @@ class DlmsProfileReader(DlmsServices):
             selection = _spoiled(selection or _by_entry(shape, wanted, 1, 1), flaw)
         outcome = self._asked(opened, lambda: opened.get(target, BUFFER, None, selection, raw=True))
         assert outcome.octets is not None
-        return _told(target.name, shape, wanted, decode_rows(outcome.octets))
+        try:
+            return _told(target.name, shape, wanted, decode_rows(outcome.octets))
+        except RemoteProtocolError as error:
+            error.frame_intact, error.data = outcome.intact, error.data or outcome.octets
+            raise
 
     # --- inside -----------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from adapters.roles import (
     ServiceDone,
 )
 
-HARM_BY_CLASS = {70: "disconnect", 18: "firmware", 64: "keys"}
+HARM_BY_CLASS = {70: "disconnect", 71: "disconnect", 9: "disconnect", 18: "firmware", 64: "keys"}
 """What a SET or ACTION on a class may do; elsewhere ``configure``, unless the profile says harmless."""
 
 

@@ -47,6 +47,7 @@ from adapters.roles.dlms import (
     Service,
     ServiceDone,
 )
+from adapters.roles.dlms_control import ScheduleRead
 from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
 from adapters.roles.power import (
     PathState,
@@ -142,6 +143,7 @@ __all__ = [
     "RegisterReading",
     "RequestFlaw",
     "RequestScreen",
+    "ScheduleRead",
     "SectionFour",
     "SecurityHeadEnd",
     "SecurityLevel",

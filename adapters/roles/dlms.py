@@ -10,6 +10,7 @@ from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
 from adapters.roles.dlms_mode_c import DlmsModeC
 from adapters.roles.dlms_probing import DlmsProbing
+from adapters.roles.dlms_control import DlmsControl
 from adapters.roles.dlms_profiles import DlmsProfiles
 
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
@@ -93,7 +94,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, Meter, Protocol):
+class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

@@ -6,8 +6,10 @@ whose fields the plan's ``expect`` may check.
 
 from testplans.dlms import (
     access,
+    any_profile,
     demand,
     identification,
+    limiter,
     metrology,
     mode_c,
     negatives,
@@ -19,8 +21,10 @@ from testplans.dlms import (
 
 __all__ = [
     "access",
+    "any_profile",
     "demand",
     "identification",
+    "limiter",
     "metrology",
     "mode_c",
     "negatives",

@@ -11,6 +11,8 @@ One request a line, one answer a line:
     {"do": "register", "obis": "1.0.1.8.0.255"}          -> {"value": ..., "scaler": ..., "unit": ...}
     {"do": "clock", "obis": "0.0.1.0.0.255"}             -> {"utc": ISO 8601}
     {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
+    {"do": "rows", "obis": ..., "since": ISO 8601, "until": ISO 8601}   or   "first": 1, "count": 10
+                                                         -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
     {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
     {"do": "close"}
 
@@ -34,9 +36,9 @@ import tty
 from time import perf_counter, process_time  # noqa: TID251 - this is a process of its own
 from typing import Any
 
-from gurux_dlms import GXByteBuffer, GXDLMSException, GXReplyData
+from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSException, GXReplyData
 from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
-from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSRegister
+from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSProfileGeneric, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIMEOUT_S = 5.0
@@ -182,6 +184,20 @@ class Session:
             rows.append([int(each.objectType), each.version, each.logicalName, rights])
         return {"objects": rows}
 
+    def rows(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Read rows of a load profile; times become UTC. The clock runs from the request to the rows."""
+        profile = GXDLMSProfileGeneric(request["obis"])
+        self._update(profile, 3)
+        began_s = perf_counter()
+        if "first" in request:
+            frames = self.client.readRowsByEntry(profile, request["first"], request["count"])
+        else:
+            ends = (datetime.datetime.fromisoformat(request[end]) for end in ("since", "until"))
+            frames = self.client.readRowsByRange(profile, *ends)
+        self.client.updateValue(profile, 2, self.asked(frames).value)
+        seconds = perf_counter() - began_s
+        return {"rows": [[moment_or_plain(cell) for cell in row] for row in profile.buffer], "seconds": seconds}
+
     def time(self, request: dict[str, Any]) -> dict[str, Any]:
         """GET one attribute many times; the clock runs from the first request to the last value."""
         target, attribute = self._target(request), request["attribute"]
@@ -248,6 +264,13 @@ def opened(request: dict[str, Any]) -> Session:
         session.close()
         raise
     return session
+
+
+def moment_or_plain(value: Any) -> Any:
+    """Return a gurux date-time in UTC, anything else as ``plain`` has it."""
+    if isinstance(value, GXDateTime):
+        return value.value.astimezone(datetime.UTC).isoformat()
+    return plain(value)
 
 
 def plain(value: Any) -> Any:

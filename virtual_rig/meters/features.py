@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.demand import Demand
+from virtual_rig.meters.limiter import Limiter
 from virtual_rig.meters.load_profile import LoadProfiles
+from virtual_rig.meters.port_setup import PortSetup
+from virtual_rig.meters.schedules import Schedules
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -30,4 +33,12 @@ class Feature(Protocol):
 
 def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     """Return the features of ``meter``, in the order in which they are asked."""
-    return (LoadProfiles(meter), Demand(meter))
+    schedules = Schedules(meter)
+    profiles, demand = LoadProfiles(meter), Demand(meter)
+
+    def end_billing() -> None:
+        profiles.end_billing()
+        demand.end_billing()
+
+    schedules.script("billing_script", 1, end_billing)
+    return (profiles, demand, Limiter(meter, schedules), schedules, PortSetup(meter))

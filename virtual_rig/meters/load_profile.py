@@ -225,6 +225,10 @@ class LoadProfile:
             self.memory.drop_newest()  # the write pointer stays at the end of a full memory
         self.memory.append(moment.timestamp(), [self._stamp(moment), *values])
 
+    def now(self) -> datetime:
+        """Return the time of the meter's clock (UTC)."""
+        return self._meter.clock.utc()
+
     def _stamp(self, moment: datetime) -> bytes:
         clock = self._meter.clock
         shown = CosemDateTime.from_datetime(moment, status=clock.status, deviation_min=clock.time_zone_min)
@@ -269,6 +273,12 @@ class LoadProfiles:
         """Begin to capture: called once all objects of the meter are bound."""
         for profile in self.by_name.values():
             profile.start()
+
+    def end_billing(self) -> None:
+        """Take a row of the billing profile, where the meter has one."""
+        billing = self.by_name.get("billing_profile")
+        if billing is not None:
+            billing.capture(billing.now())
 
     def preset(self, rows: dict[str, int]) -> None:
         """Fill in a history for the profiles named. Raises BenchError for one the meter does not have."""

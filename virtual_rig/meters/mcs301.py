@@ -331,6 +331,8 @@ class Mcs301:
         if argument is None or argument.tag is not DataType.INTEGER:
             return ActionResult.TYPE_UNMATCHED, None
         done = self.disconnector.command(command)
+        if command is SwitchCommand.REMOTE_RECONNECT and not self.world.obeys("DLX-LIM-11"):
+            self.disconnector.command(SwitchCommand.MANUAL_RECONNECT)  # no waiting for the button
         return (ActionResult.SUCCESS if done else ActionResult.OTHER_REASON), None
 
 

@@ -17,7 +17,7 @@ from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.enums import DataAccessResult, DataType
 from virtual_rig.world import World
 
-CLOCK_CLASS = 8
+REGISTER_CLASS, CLOCK_CLASS = 3, 8
 RANGE, ENTRIES = 1, 2
 
 
@@ -95,9 +95,11 @@ class Selector:
             return DataAccessResult.OBJECT_UNDEFINED
         if not wanted:
             return Choice(rows=rows, columns=range(len(columns)))
-        if not self._world.obeys("DLX-PROF-12"):
-            return Choice(rows=rows, columns=range(len(wanted)))
-        return Choice(rows=rows, columns=[at for at, each in enumerate(columns) if each in wanted])
+        chosen = [at for at, each in enumerate(columns) if each in wanted]
+        if not self._world.obeys("DLX-PROF-12"):  # the neighbour of each, where it has one
+            last = len(columns) - 1
+            chosen = [min(at + 1, last) if columns[at].class_id == REGISTER_CLASS else at for at in chosen]
+        return Choice(rows=rows, columns=chosen)
 
     def _by_entry(self, parameters: Data, columns: Sequence[Column], count: int) -> Choice:
         fields = [field.integer() for field in parameters.items()]
