@@ -47,6 +47,7 @@ from adapters.roles.dlms import (
     Service,
     ServiceDone,
 )
+from adapters.roles.dlms_lists import DlmsLists, ListAnswered, ListItem
 from adapters.roles.power import (
     PathState,
     PathSwitch,
@@ -107,6 +108,7 @@ __all__ = [
     "CurrentCommands",
     "DataCollected",
     "Device",
+    "DlmsLists",
     "DlmsMeter",
     "EndpointRadio",
     "EndpointStatus",
@@ -115,6 +117,8 @@ __all__ = [
     "FieldRead",
     "FieldTool",
     "Identity",
+    "ListAnswered",
+    "ListItem",
     "ListedObject",
     "LoggedIn",
     "MaterialFlaw",

@@ -8,13 +8,22 @@ from typing import Literal, Protocol
 
 from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
+from adapters.roles.dlms_lists import DlmsLists
 
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
 ]
 RequestFlaw = Literal[
-    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed"
+    "",
+    "wrong-key",
+    "damaged-tag",
+    "replayed-counter",
+    "lower-counter",
+    "unciphered",
+    "unconfirmed",
+    "wrong-block-number",
+    "block-abort",
 ]
 Service = Literal["get", "set", "action"]
 
@@ -90,7 +99,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(Meter, Protocol):
+class DlmsMeter(DlmsLists, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's
@@ -166,7 +175,8 @@ class DlmsMeter(Meter, Protocol):
     ) -> AttributeValue:
         """GET an attribute; ``object`` is a profile name or an OBIS code with class, e.g. 3/1-0:1.8.0.255.
 
-        ``flaw``: damaged-tag, wrong-key, replayed-counter, unciphered, unconfirmed.
+        ``flaw``: damaged-tag, wrong-key, replayed-counter, unciphered, unconfirmed; wrong-block-number and
+        block-abort spoil a transfer in blocks after its first one.
         """
         ...
 

@@ -57,7 +57,6 @@ from adapters.protocols.dlms.client_lists import ListRequests
 from adapters.protocols.dlms.client_settings import ClientSettings
 from adapters.protocols.dlms.client_transfer import (
     OVERHEAD,
-    TITLED,
     BlockFlaw,
     Collected,
     LongRequest,
@@ -297,7 +296,7 @@ class ClientAssociation(ListRequests):
     @property
     def _overhead(self) -> int:
         """How many octets ciphering adds to an APDU, at most."""
-        return OVERHEAD + TITLED if self.settings.ciphered and self.channel is not None else 0
+        return OVERHEAD if self.settings.ciphered and self.channel is not None else 0
 
     def _protected(self, apdu: bytes, spoil: Spoil | None = None) -> bytes:
         if self.settings.ciphered and self.channel is not None:

@@ -25,11 +25,8 @@ _LONG = {
 }
 
 
-OVERHEAD = 1 + 3 + 5 + 12
-"""Octets that ciphering adds: tag, length, security header, authentication tag."""
-
-TITLED = 10
-"""Octets more that general ciphering may add: the system title, its length, a longer length."""
+OVERHEAD = 1 + 3 + 5 + 12 + 1 + 8
+"""Octets that ciphering adds at most: tag, length, security header, authentication tag, system title."""
 
 
 class NotGranted(LocalProtocolError):
