@@ -41,6 +41,7 @@ from adapters.protocols.dlms.client_events import (
     StaleReply,
 )
 from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
+from adapters.protocols.dlms.client_transfer import NotGranted
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import (
     ActionResult,
@@ -265,6 +266,14 @@ class OpenAssociation:
             confirmed=confirmed,
             spoil=SPOILS.get(flaw),
             raw=raw,
+        request = self._granted(
+            lambda: self._application.get(
+                target.class_id,
+                target.instance_id,
+                attribute,
+                confirmed=confirmed,
+                spoil=SPOILS.get(flaw),
+            )
         )
         event = self._answer(request, confirmed)
         if event is None:
@@ -279,13 +288,15 @@ class OpenAssociation:
 
     def set(self, target: Target, attribute: int, data: Data, confirmed: bool, flaw: Flaw | None) -> Outcome:
         """SET one attribute. Raises Refused with the data-access result's name."""
-        request = self._application.set(
-            target.class_id,
-            target.instance_id,
-            attribute,
-            data,
-            confirmed=confirmed,
-            spoil=SPOILS.get(flaw),
+        request = self._granted(
+            lambda: self._application.set(
+                target.class_id,
+                target.instance_id,
+                attribute,
+                data,
+                confirmed=confirmed,
+                spoil=SPOILS.get(flaw),
+            )
         )
         event = self._answer(request, confirmed)
         if event is None:
@@ -300,13 +311,15 @@ class OpenAssociation:
         self, target: Target, method: int, data: Data | None, confirmed: bool, flaw: Flaw | None
     ) -> Outcome:
         """Invoke one method. Raises Refused with the action result's name."""
-        request = self._application.action(
-            target.class_id,
-            target.instance_id,
-            method,
-            data,
-            confirmed=confirmed,
-            spoil=SPOILS.get(flaw),
+        request = self._granted(
+            lambda: self._application.action(
+                target.class_id,
+                target.instance_id,
+                method,
+                data,
+                confirmed=confirmed,
+                spoil=SPOILS.get(flaw),
+            )
         )
         event = self._answer(request, confirmed)
         if event is None:
@@ -316,6 +329,24 @@ class OpenAssociation:
                 raise Refused(event.result.label, f"ACTION {target.name} method {method}")
             return Outcome(answered=True, data=event.data)
         raise _unexpected(event, "ACTION")
+
+    def asked(self, request: Callable[[ClientAssociation], bytes]) -> ClientEvent:
+        """Send what ``request`` makes of the association and return its answer, a refusal excepted.
+
+        Raises Refused for what the meter refused as a whole or did not grant.
+        """
+        event = self._answer(self._granted(lambda: request(self._application)), confirmed=True)
+        assert event is not None
+        if isinstance(event, ServiceRefused):
+            raise _refused(event)
+        return event
+
+    @staticmethod
+    def _granted(request: Callable[[], bytes]) -> bytes:
+        try:
+            return request()
+        except NotGranted as error:
+            raise Refused("service-not-supported", str(error)) from error
 
     def _answer(self, request: bytes, confirmed: bool) -> ClientEvent | None:
         if not confirmed:
@@ -400,7 +431,8 @@ class OpenAssociation:
                 if isinstance(event, GetAnswered):  # by far the most frequent
                     return event
                 if isinstance(event, (MoreBlocks, HlsChallenge)):
-                    received = line.exchange(engine, event.reply)
+                    reply = event.reply
+                    received = line.exchange(engine, reply) if reply else line.next_apdu(engine)
                 elif isinstance(event, (StaleReply, Notified)):
                     received = line.next_apdu(engine)
                 else:

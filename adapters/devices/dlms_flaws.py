@@ -21,6 +21,8 @@ class Flaw(Enum):
     lower_counter = "lower-counter"
     unciphered = "unciphered"
     unconfirmed = "unconfirmed"
+    wrong_block_number = "wrong-block-number"
+    block_abort = "block-abort"
 
     @classmethod
     def of(cls, word: str) -> Flaw | None:
@@ -42,4 +44,6 @@ SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.replayed_counter: Spoil.REPLAYED_COUNTER,
     Flaw.lower_counter: Spoil.LOWER_COUNTER,
     Flaw.unciphered: Spoil.UNCIPHERED,
+    Flaw.wrong_block_number: Spoil.WRONG_BLOCK_NUMBER,
+    Flaw.block_abort: Spoil.BLOCK_ABORT,
 }

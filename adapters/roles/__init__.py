@@ -49,6 +49,7 @@ from adapters.roles.dlms import (
 )
 from adapters.roles.dlms_control import ScheduleRead
 from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
+from adapters.roles.dlms_lists import DlmsLists, ListAnswered, ListItem
 from adapters.roles.power import (
     PathState,
     PathSwitch,
@@ -109,6 +110,7 @@ __all__ = [
     "CurrentCommands",
     "DataCollected",
     "Device",
+    "DlmsLists",
     "DlmsMeter",
     "EndpointRadio",
     "EndpointStatus",
@@ -117,6 +119,8 @@ __all__ = [
     "FieldRead",
     "FieldTool",
     "Identity",
+    "ListAnswered",
+    "ListItem",
     "ListedObject",
     "LoggedIn",
     "MaterialFlaw",

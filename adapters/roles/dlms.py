@@ -12,13 +12,22 @@ from adapters.roles.dlms_mode_c import DlmsModeC
 from adapters.roles.dlms_probing import DlmsProbing
 from adapters.roles.dlms_control import DlmsControl
 from adapters.roles.dlms_profiles import DlmsProfiles
+from adapters.roles.dlms_lists import DlmsLists
 
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
 ]
 RequestFlaw = Literal[
-    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed"
+    "",
+    "wrong-key",
+    "damaged-tag",
+    "replayed-counter",
+    "lower-counter",
+    "unciphered",
+    "unconfirmed",
+    "wrong-block-number",
+    "block-abort",
 ]
 Service = Literal["get", "set", "action"]
 
@@ -94,7 +103,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, Meter, Protocol):
+class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's
@@ -170,7 +179,8 @@ class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, Meter, Protoc
     ) -> AttributeValue:
         """GET an attribute; ``object`` is a profile name or an OBIS code with class, e.g. 3/1-0:1.8.0.255.
 
-        ``flaw``: damaged-tag, wrong-key, replayed-counter, unciphered, unconfirmed.
+        ``flaw``: damaged-tag, wrong-key, replayed-counter, unciphered, unconfirmed; wrong-block-number and
+        block-abort spoil a transfer in blocks after its first one.
         """
         ...
 

@@ -10,6 +10,7 @@ from adapters.protocols.dlms.describe import describe, describe_data
 from adapters.protocols.dlms.enums import (
     AcseProviderDiagnostic,
     AcseUserDiagnostic,
+    ActionResult,
     ApduTag,
     ApplicationContext,
     AssociationResult,
@@ -25,6 +26,9 @@ from adapters.protocols.dlms.units import UNIT_SYMBOLS, unit_code, unit_symbol
 
 ATTRIBUTE = apdu.AttributeDescriptor(7, bytes((1, 0, 99, 1, 0, 255)), 2)
 SELECTION = SelectiveAccess(2, structure(unsigned(1), unsigned(2)))
+METHOD = apdu.MethodDescriptor(18, bytes((0, 0, 44, 0, 0, 255)), 2)
+BLOCK = apdu.DataBlock(last=False, number=1, raw=bytes(130))
+LAST_BLOCK = apdu.DataBlock(last=True, number=70_000, raw=b"end")
 
 ROUND_TRIPS = [
     apdu.GetRequestNormal(invoke=0xC1, attribute=ATTRIBUTE, selection=SELECTION),
@@ -35,6 +39,42 @@ ROUND_TRIPS = [
     ),
     apdu.GetResponseWithList(invoke=0xC1, results=(unsigned(1), DataAccessResult.OBJECT_UNDEFINED)),
     apdu.SetRequestNormal(invoke=0x81, attribute=ATTRIBUTE, data=unsigned(1), selection=SELECTION),
+    apdu.SetRequestWithFirstDatablock(invoke=0xC1, attribute=ATTRIBUTE, block=BLOCK, selection=SELECTION),
+    apdu.SetRequestWithFirstDatablock(invoke=0xC1, attribute=ATTRIBUTE, block=BLOCK),
+    apdu.SetRequestWithDatablock(invoke=0xC1, block=LAST_BLOCK),
+    apdu.SetRequestWithList(
+        invoke=0xC1,
+        attributes=((ATTRIBUTE, SELECTION), (ATTRIBUTE, None)),
+        values=(unsigned(1), unsigned(2)),
+    ),
+    apdu.SetRequestWithListAndFirstDatablock(
+        invoke=0xC1, attributes=((ATTRIBUTE, SELECTION), (ATTRIBUTE, None)), block=BLOCK
+    ),
+    apdu.SetResponseDatablock(invoke=0xC1, block_number=3),
+    apdu.SetResponseLastDatablock(
+        invoke=0xC1, result=DataAccessResult.DATA_BLOCK_NUMBER_INVALID, block_number=3
+    ),
+    apdu.SetResponseLastDatablockWithList(
+        invoke=0xC1, results=(DataAccessResult.SUCCESS, DataAccessResult.TYPE_UNMATCHED), block_number=3
+    ),
+    apdu.SetResponseWithList(invoke=0xC1, results=(DataAccessResult.SUCCESS,) * 200),
+    apdu.ActionRequestNextPblock(invoke=0xC1, block_number=70_000),
+    apdu.ActionRequestWithList(invoke=0xC1, methods=(METHOD, METHOD), values=(unsigned(1), unsigned(2))),
+    apdu.ActionRequestWithFirstPblock(invoke=0xC1, method=METHOD, block=BLOCK),
+    apdu.ActionRequestWithListAndFirstPblock(invoke=0xC1, methods=(METHOD, METHOD), block=BLOCK),
+    apdu.ActionRequestWithPblock(invoke=0xC1, block=LAST_BLOCK),
+    apdu.ActionResponseWithPblock(invoke=0xC1, block=LAST_BLOCK),
+    apdu.ActionResponseWithList(
+        invoke=0xC1,
+        outcomes=(
+            apdu.ActionOutcome(result=ActionResult.SUCCESS, data=unsigned(1)),
+            apdu.ActionOutcome(result=ActionResult.SUCCESS, data_result=DataAccessResult.OTHER_REASON),
+            apdu.ActionOutcome(result=ActionResult.OBJECT_UNDEFINED),
+        ),
+    ),
+    apdu.ActionResponseNextPblock(invoke=0xC1, block_number=1),
+    apdu.GeneralBlock(last=True, streaming=True, window=63, number=65_535, acknowledged=1, raw=bytes(300)),
+    apdu.GeneralBlock(last=False, streaming=False, window=0, number=1, acknowledged=0),
     apdu.DataNotification(long_invoke=7, date_time=bytes(12), body=unsigned(1)),
     apdu.EventNotification(time=None, attribute=ATTRIBUTE, data=unsigned(1)),
     apdu.EventNotification(time=bytes(12), attribute=ATTRIBUTE, data=unsigned(1)),
@@ -92,14 +132,8 @@ def test_apdu_invoke_octet_has_id_class_and_priority() -> None:
 @pytest.mark.parametrize(
     ("raw", "name"),
     [
-        ("c102c1", "SET-Request with-first-datablock"),
-        ("c105c1", "SET-Request with-list-and-first-datablock"),
-        ("c503c1", "SET-Response last-datablock"),
-        ("c306c1", "ACTION-Request with-pblock"),
-        ("c702c1", "ACTION-Response with-pblock"),
         ("d900000000", "ACCESS-Request"),
         ("dd00", "general-ciphering"),
-        ("e000", "general-block-transfer"),
         ("0500", "ReadRequest (short names)"),
     ],
 )

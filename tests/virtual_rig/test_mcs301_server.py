@@ -31,6 +31,7 @@ from adapters.protocols.dlms.apdu import (
 )
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
+from adapters.protocols.dlms.client_transfer import NotGranted
 from adapters.protocols.dlms.enums import (
     ActionResult,
     ApplicationContext,
@@ -227,7 +228,10 @@ def test_conformance_is_the_intersection(bench: Bench) -> None:
     server, client = bench.opened(1, mechanism=MechanismId.LLS, secret=PASSWORD, conformance=Conformance.GET)
     assert client.negotiated is not None
     assert client.negotiated.conformance is Conformance.GET
-    event = talk(server, client, client.set(1, NOTE, 2, dlms.octet_string(b"x")))
+    with pytest.raises(NotGranted, match="set"):
+        client.set(1, NOTE, 2, dlms.octet_string(b"x"))
+    unasked = ClientAssociation(ClientSettings(pre_established=True))  # one that does not look
+    event = talk(server, unasked, unasked.set(1, NOTE, 2, dlms.octet_string(b"x")))
     assert isinstance(event, events.ServiceRefused)
 
 
@@ -252,7 +256,7 @@ def test_get_with_list_answers_each_in_order(bench: Bench) -> None:
 
 def test_get_with_list_needs_to_be_agreed(bench: Bench) -> None:
     """Without multiple-references in the conformance the list is refused."""
-    server, _ = bench.opened(16)
+    server, _ = bench.opened(16, conformance=PROPOSED & ~Conformance.MULTIPLE_REFERENCES)
     answer = get(server, LDN)
     assert isinstance(answer, GetResponseNormal)
     assert answer.result is DataAccessResult.OTHER_REASON
@@ -343,7 +347,9 @@ def test_unconfirmed_services_get_no_answer_whatever_they_are(bench: Bench) -> N
         ("c001c1000100002a0000ff0200", (StateError.SERVICE_NOT_ALLOWED, ServiceError.SERVICE_NOT_SUPPORTED)),
         ("c001c1000100002a0000ff02", (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)),
         ("d90000", (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)),
-        ("c102c1", (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)),
+        ("c102c1", (StateError.SERVICE_NOT_ALLOWED, ServiceError.OPERATION_NOT_POSSIBLE)),
+        ("c302c100000001", (StateError.SERVICE_NOT_ALLOWED, ServiceError.SERVICE_NOT_SUPPORTED)),
+        ("e08100010000020102", (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)),
         ("ff", (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)),
         ("", (StateError.SERVICE_UNKNOWN, ServiceError.SERVICE_NOT_SUPPORTED)),
         ("6200", (StateError.SERVICE_NOT_ALLOWED, ServiceError.SERVICE_NOT_SUPPORTED)),

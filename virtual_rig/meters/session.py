@@ -107,6 +107,8 @@ class LinkSession:
         if association is None:
             association = self._table.association(self._port, self.line, client)
             self._associations[client] = association
+            if self.link.checksummed:
+                association.blocks_at_once = 1  # HDLC gives the word back after each frame
         answer = association.handle(event.apdu)
         if answer is None or (event.connectionless and answer[0] == ApduTag.EXCEPTION_RESPONSE):
             # Without a connection nobody is polling for an answer: a refusal there is silence.
@@ -117,6 +119,8 @@ class LinkSession:
                 self.link.send_unconfirmed(answer, client, server)
             else:
                 self.link.send_apdu(answer, client, server)
+                while (block := association.following()) is not None:
+                    self.link.send_apdu(block, client, server)
         except LocalProtocolError:  # the link went down by the request itself, or the answer does not fit
             self.link.no_reply(client, server)
 

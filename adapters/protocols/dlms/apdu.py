@@ -14,21 +14,38 @@ from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms import (
     acse,
     apdu_action,
+    apdu_gbt,
     apdu_get,
     apdu_initiate,
     apdu_other,
     apdu_set,
 )
 from adapters.protocols.dlms.acse import Aare, Aarq, Rlre, Rlrq
-from adapters.protocols.dlms.apdu_action import ActionRequestNormal, ActionResponseNormal
+from adapters.protocols.dlms.apdu_action import (
+    ActionOutcome,
+    ActionRequest,
+    ActionRequestNextPblock,
+    ActionRequestNormal,
+    ActionRequestWithFirstPblock,
+    ActionRequestWithList,
+    ActionRequestWithListAndFirstPblock,
+    ActionRequestWithPblock,
+    ActionResponse,
+    ActionResponseNextPblock,
+    ActionResponseNormal,
+    ActionResponseWithList,
+    ActionResponseWithPblock,
+)
 from adapters.protocols.dlms.apdu_common import (
     AttributeDescriptor,
+    DataBlock,
     Invoked,
     MethodDescriptor,
     SelectiveAccess,
     ServiceNotBuilt,
     invoke_octet,
 )
+from adapters.protocols.dlms.apdu_gbt import GeneralBlock
 from adapters.protocols.dlms.apdu_get import (
     GetRequest,
     GetRequestNext,
@@ -48,23 +65,42 @@ from adapters.protocols.dlms.apdu_other import (
     ExceptionResponse,
     GeneralCiphered,
 )
-from adapters.protocols.dlms.apdu_set import SetRequestNormal, SetResponseNormal
+from adapters.protocols.dlms.apdu_set import (
+    SetRequest,
+    SetRequestNormal,
+    SetRequestWithDatablock,
+    SetRequestWithFirstDatablock,
+    SetRequestWithList,
+    SetRequestWithListAndFirstDatablock,
+    SetResponse,
+    SetResponseDatablock,
+    SetResponseLastDatablock,
+    SetResponseLastDatablockWithList,
+    SetResponseNormal,
+    SetResponseWithList,
+)
 from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
 from adapters.protocols.dlms.enums import ApduTag
 
 __all__ = [
-    "CIPHERED_TAGS", "DECODERS", "NOT_BUILT",
-    "Aare", "Aarq", "ActionRequestNormal", "ActionResponseNormal", "Apdu", "AttributeDescriptor", "Ciphered",
-    "ConfirmedServiceError", "DataNotification", "EventNotification", "ExceptionResponse", "GeneralCiphered",
-    "GetRequest", "GetRequestNext", "GetRequestNormal", "GetRequestWithList", "GetResponse",
-    "GetResponseNormal", "GetResponseWithDatablock", "GetResponseWithList", "InitiateRequest",
+    "CIPHERED_TAGS", "DECODERS", "NOT_BUILT", "Aare", "Aarq", "ActionOutcome", "ActionRequest",
+    "ActionRequestNextPblock", "ActionRequestNormal", "ActionRequestWithFirstPblock",
+    "ActionRequestWithList", "ActionRequestWithListAndFirstPblock", "ActionRequestWithPblock",
+    "ActionResponse", "ActionResponseNextPblock", "ActionResponseNormal", "ActionResponseWithList",
+    "ActionResponseWithPblock", "Apdu", "AttributeDescriptor", "Ciphered", "ConfirmedServiceError",
+    "DataBlock", "DataNotification", "EventNotification", "ExceptionResponse", "GeneralBlock",
+    "GeneralCiphered", "GetRequest", "GetRequestNext", "GetRequestNormal", "GetRequestWithList",
+    "GetResponse", "GetResponseNormal", "GetResponseWithDatablock", "GetResponseWithList", "InitiateRequest",
     "InitiateResponse", "Invoked", "MethodDescriptor", "Rlre", "Rlrq", "SelectiveAccess", "ServiceNotBuilt",
-    "SetRequestNormal", "SetResponseNormal", "decode", "invoke_octet",
+    "SetRequest", "SetRequestNormal", "SetRequestWithDatablock", "SetRequestWithFirstDatablock",
+    "SetRequestWithList", "SetRequestWithListAndFirstDatablock", "SetResponse", "SetResponseDatablock",
+    "SetResponseLastDatablock", "SetResponseLastDatablockWithList", "SetResponseNormal",
+    "SetResponseWithList", "decode", "invoke_octet",
 ]  # fmt: skip
 
 Apdu: TypeAlias = (
     Aarq | Aare | Rlrq | Rlre | InitiateRequest | InitiateResponse | GetRequest | GetResponse
-    | SetRequestNormal | SetResponseNormal | ActionRequestNormal | ActionResponseNormal | DataNotification
+    | SetRequest | SetResponse | ActionRequest | ActionResponse | DataNotification | GeneralBlock
     | EventNotification | ExceptionResponse | ConfirmedServiceError | Ciphered | GeneralCiphered
 )  # fmt: skip
 
@@ -88,6 +124,7 @@ DECODERS: dict[int, Callable[[bytes, Work], Apdu]] = {
     ApduTag.ACTION_RESPONSE: apdu_action.decode_response,
     ApduTag.DATA_NOTIFICATION: apdu_other.decode_data_notification,
     ApduTag.EVENT_NOTIFICATION_REQUEST: apdu_other.decode_event_notification,
+    ApduTag.GENERAL_BLOCK_TRANSFER: apdu_gbt.decode_general_block,
     ApduTag.EXCEPTION_RESPONSE: apdu_other.decode_exception_response,
     ApduTag.CONFIRMED_SERVICE_ERROR: apdu_other.decode_confirmed_service_error,
     ApduTag.GENERAL_GLO_CIPHERING: apdu_other.decode_general_ciphered,
@@ -106,7 +143,6 @@ NOT_BUILT: dict[int, str] = {
     ApduTag.ACCESS_RESPONSE: "ACCESS-Response",
     ApduTag.GENERAL_CIPHERING: "general-ciphering",
     ApduTag.GENERAL_SIGNING: "general-signing",
-    ApduTag.GENERAL_BLOCK_TRANSFER: "general-block-transfer",
 }
 
 

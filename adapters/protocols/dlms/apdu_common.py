@@ -101,6 +101,32 @@ class SelectiveAccess:
         return bytes((self.selector,)) + axdr.encode_data(self.parameters)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DataBlock:
+    """One block of a long SET or ACTION: ``raw`` is a piece of an encoding (DataBlock-SA)."""
+
+    last: bool
+    number: int
+    raw: bytes
+
+    def encode(self) -> bytes:
+        """Return last-block, block-number and raw-data."""
+        head = bytes((1 if self.last else 0,)) + self.number.to_bytes(4, "big")
+        return head + axdr.length_octets(len(self.raw)) + self.raw
+
+
+def write_selection(out: bytearray, selection: SelectiveAccess | None) -> None:
+    """Append the optional selective access descriptor."""
+    out += b"\x00" if selection is None else b"\x01" + selection.encode()
+
+
+def write_values(out: bytearray, values: tuple[Data, ...]) -> None:
+    """Append a SEQUENCE OF Data: its count, then each value."""
+    out += axdr.length_octets(len(values))
+    for value in values:
+        axdr.write_data(out, value)
+
+
 class Cursor:
     """Reads the fields of one APDU front to back. Every method raises RemoteProtocolError past the end."""
 
@@ -176,6 +202,12 @@ class Cursor:
             return None
         selector = self.u8("an access selector")
         return SelectiveAccess(selector, self.data())
+
+    def block(self) -> DataBlock:
+        """Return one block of a long SET or ACTION."""
+        last = self.u8("last-block") != 0
+        number = self.u32("a block number")
+        return DataBlock(last=last, number=number, raw=self.octets())
 
     def finish(self) -> None:
         """Refuse octets after the last field."""

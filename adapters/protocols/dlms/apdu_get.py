@@ -14,7 +14,7 @@ from adapters.protocols.dlms.apdu_common import (
     SelectiveAccess,
     data_access_result,
 )
-from adapters.protocols.dlms.budget import Work
+from adapters.protocols.dlms.budget import Budget, Work
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import DataAccessResult
 
@@ -184,6 +184,14 @@ _RESPONSES: dict[int, Callable[[Cursor, int], GetResponse]] = {
     2: _response_with_datablock,
     3: _response_with_list,
 }
+
+
+def decode_results(raw: bytes, budget: Budget) -> tuple[Data | DataAccessResult, ...]:
+    """Read the results of a list that came in blocks. Raises RemoteProtocolError."""
+    cursor = Cursor(raw, 0, Work(budget, len(raw)))
+    results = tuple(_read_result(cursor) for _ in range(cursor.count()))
+    cursor.finish()
+    return results
 
 
 def decode_request(buf: bytes, work: Work) -> GetRequest:

@@ -20,26 +20,59 @@ from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import apdu as apdus
 from adapters.protocols.dlms import apdu_action, apdu_get, apdu_other, apdu_set, axdr
 from adapters.protocols.dlms.acse import Rlrq, decode_aare, decode_rlre
+from adapters.protocols.dlms.apdu_action import (
+    ActionRequestNextPblock,
+    ActionResponseNextPblock,
+    ActionResponseNormal,
+    ActionResponseWithList,
+    ActionResponseWithPblock,
+)
 from adapters.protocols.dlms.apdu_common import SelectiveAccess
+from adapters.protocols.dlms.apdu_gbt import HEAD_OCTETS, decode_general_block
 from adapters.protocols.dlms.apdu_get import GetRequestNext, GetResponseNormal, GetResponseWithDatablock
+from adapters.protocols.dlms.apdu_set import (
+    SetResponseDatablock,
+    SetResponseLastDatablockWithList,
+    SetResponseWithList,
+)
 from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
 from adapters.protocols.dlms.client_events import (
     ActionAnswered,
+    ActionListAnswered,
     ClientEvent,
     GetAnswered,
+    GetListAnswered,
     MoreBlocks,
     Negotiated,
     Notified,
     Released,
     ServiceRefused,
     SetAnswered,
+    SetListAnswered,
     Spoil,
     StaleReply,
 )
 from adapters.protocols.dlms.client_handshake import Handshake
+from adapters.protocols.dlms.client_lists import ListRequests
 from adapters.protocols.dlms.client_settings import ClientSettings
+from adapters.protocols.dlms.client_transfer import (
+    OVERHEAD,
+    BlockFlaw,
+    Collected,
+    LongRequest,
+    may_split,
+    require,
+)
 from adapters.protocols.dlms.data import Data
-from adapters.protocols.dlms.enums import ApduTag, MechanismId, ReleaseReason
+from adapters.protocols.dlms.enums import (
+    ActionResult,
+    ApduTag,
+    Conformance,
+    DataAccessResult,
+    MechanismId,
+    ReleaseReason,
+)
+from adapters.protocols.dlms.gbt import BlockStream
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
     CounterWindow,
@@ -47,8 +80,8 @@ from adapters.protocols.dlms.security import (
     SecurityMissing,
     SecuritySuite0,
 )
-from adapters.protocols.dlms.spoiling import nothing_to_spoil, protect_spoiled
-from adapters.protocols.dlms.state import Event, Role, State, next_state
+from adapters.protocols.dlms.spoiling import BLOCK_FLAWS, nothing_to_spoil, protect_spoiled
+from adapters.protocols.dlms.state import BETWEEN_BLOCKS, Event, Role, State, next_state
 
 _REQUEST = struct.Struct(">BBBH6sBB")
 _MAY_BE_PLAIN = frozenset(
@@ -60,7 +93,12 @@ _MAY_BE_PLAIN = frozenset(
 """What a server may send unciphered even within a ciphered association; the event says that it did."""
 
 
-class ClientAssociation:
+_GENERAL_BLOCKS = int(Conformance.GENERAL_BLOCK_TRANSFER)
+_NOTHING_MORE = Conformance(0)
+_WAITING = frozenset({State.GETTING, State.SETTING, State.ACTING})
+
+
+class ClientAssociation(ListRequests):
     """One association as its client sees it. ``challenge`` is the randomness HLS needs, handed over."""
 
     def __init__(self, settings: ClientSettings, challenge: bytes = b"", budget: Budget = DEFAULT) -> None:
@@ -87,6 +125,11 @@ class ClientAssociation:
         self._blocks: list[bytes] = []
         self._block_octets = 0
         self._raw = False
+        self._collected = Collected(budget)
+        self._long: LongRequest | None = None
+        self._listed = 0  # how many results the list asked for has, 0 where no list was asked for
+        self._flaw: BlockFlaw | None = None
+        self._stream: BlockStream | None = None
         self._readers: dict[int, Callable[[bytes, bool], ClientEvent]] = {
             ApduTag.GET_RESPONSE: self._on_get_response,
             ApduTag.SET_RESPONSE: self._on_set_response,
@@ -140,6 +183,7 @@ class ClientAssociation:
         An unconfirmed GET awaits no answer. ``raw``: a value is wanted in its encoding, not decoded (the
         rows of a load profile have a decoder of their own). Raises LocalProtocolError in the wrong state.
         """
+        self._require(Event.GET_REQUEST, _selects(selection))
         invoke = self._next_invoke(confirmed)
         self._raw = raw
         if selection is None:
@@ -159,12 +203,14 @@ class ClientAssociation:
         confirmed: bool = True,
         spoil: Spoil | None = None,
     ) -> bytes:
-        """Return a SET-Request for one attribute. Raises LocalProtocolError."""
+        """Return a SET-Request for one attribute, or its first block. Raises LocalProtocolError."""
+        self._require(Event.SET_REQUEST, _selects(selection))
         invoke = self._next_invoke(confirmed)
         head = _request(0xC1, invoke, class_id, instance_id, attribute_id, 0 if selection is None else 1)
         if selection is not None:
             head += selection.encode()
-        return self._sent(head + axdr.encode_data(data), Event.SET_REQUEST, confirmed, spoil)
+        split = len(head), len(head)
+        return self._sent(head + axdr.encode_data(data), Event.SET_REQUEST, confirmed, spoil, split)
 
     def action(
         self,
@@ -176,17 +222,18 @@ class ClientAssociation:
         confirmed: bool = True,
         spoil: Spoil | None = None,
     ) -> bytes:
-        """Return an ACTION-Request for one method. Raises LocalProtocolError."""
+        """Return an ACTION-Request for one method, or its first block. Raises LocalProtocolError."""
+        self._require(Event.ACTION_REQUEST, _NOTHING_MORE)
         invoke = self._next_invoke(confirmed)
         apdu = _request(0xC3, invoke, class_id, instance_id, method_id, 0 if data is None else 1)
         if data is not None:
             apdu += axdr.encode_data(data)
-        return self._sent(apdu, Event.ACTION_REQUEST, confirmed, spoil)
+        return self._sent(apdu, Event.ACTION_REQUEST, confirmed, spoil, (12, 13))
 
     def give_up(self) -> None:
         """Stop waiting for an answer. A late one becomes StaleReply; a half-open association is closed."""
         after = next_state(Role.CLIENT, self.state, Event.GIVEN_UP)
-        if self.state in (State.GETTING, State.GET_BLOCKS, State.SETTING, State.ACTING):
+        if self.state in _WAITING or self.state in BETWEEN_BLOCKS:
             self._abandoned.add(self._pending)
         self._forget_blocks()
         self.state = after
@@ -204,29 +251,98 @@ class ClientAssociation:
         self._invoke_id = self._invoke_id % 15 + 1
         return self._invoke_id | (0xC0 if confirmed else 0x80)
 
-    def _sent(self, apdu: bytes, event: Event, confirmed: bool, spoil: Spoil | None) -> bytes:
+    def _require(self, event: Event, more: Conformance) -> None:
+        # Where no service may come at all, the table has the better word for it.
+        if self.state is State.ASSOCIATED:
+            require(self._handshake.negotiated, event, more)
+
+    def _sent(
+        self,
+        apdu: bytes,
+        event: Event,
+        confirmed: bool,
+        spoil: Spoil | None,
+        split: tuple[int, int] | None = None,
+        listed: int = 0,
+    ) -> bytes:
         after = next_state(Role.CLIENT, self.state, event if confirmed else Event.UNCONFIRMED_REQUEST)
         invoke_id = apdu[2] & 0x0F
-        if self.settings.ciphered and self.channel is not None:
-            if spoil is None:
-                apdu = self.channel.protect(apdu)
-            else:
-                assert self.settings.keys is not None
-                apdu = protect_spoiled(self.channel, self.settings.keys, apdu, spoil)
-        elif spoil is not None:
-            raise nothing_to_spoil(spoil, "an unciphered association")
-        granted = self._handshake.negotiated
+        granted, long, stream = self._handshake.negotiated, None, None
+        room = 0 if granted is None or not granted.max_pdu else granted.max_pdu - self._overhead
+        flaw = None
+        if spoil in BLOCK_FLAWS:
+            flaw, spoil = BlockFlaw(spoil=spoil, event=event, about=apdu[3:11]), None
+        too_long = room and len(apdu) > room
+        general = confirmed and (too_long or self.settings.window) and self._speaks_general_blocks
+        in_blocks = too_long and confirmed and split and may_split(granted, event)
+        if in_blocks and split and not (general and self.settings.window):
+            long = LongRequest.of(apdu, *split, room)
+            apdu = long.next_block()
+        if flaw is not None and (
+            listed or not confirmed or (long is None and event is not Event.GET_REQUEST)
+        ):
+            raise nothing_to_spoil(flaw.spoil, "a request that goes in one piece")
+        apdu = self._protected(apdu, spoil)
+        if general and long is None:
+            stream = self._new_stream()
+            apdu = stream.send(apdu)[0]
         if granted is not None and granted.max_pdu and len(apdu) > granted.max_pdu:
             raise LocalProtocolError(
-                f"an APDU of {len(apdu)} octets where the server takes {granted.max_pdu};"
-                " block transfer of requests is not built yet"
+                f"an APDU of {len(apdu)} octets where the server takes {granted.max_pdu}"
+                " and granted no block transfer for it"
             )
         if confirmed:
             self._pending = invoke_id
             self._abandoned.discard(invoke_id)
+            self._long, self._listed, self._flaw, self._stream = long, listed, flaw, stream
         self._lenient = spoil is Spoil.UNCIPHERED
         self.state = after
         return apdu
+
+    @property
+    def _overhead(self) -> int:
+        """How many octets ciphering adds to an APDU, at most."""
+        return OVERHEAD if self.settings.ciphered and self.channel is not None else 0
+
+    def _protected(self, apdu: bytes, spoil: Spoil | None = None) -> bytes:
+        if self.settings.ciphered and self.channel is not None:
+            if spoil is None:
+                return self.channel.protect(apdu)
+            assert self.settings.keys is not None
+            return protect_spoiled(self.channel, self.settings.keys, apdu, spoil)
+        if spoil is not None:
+            raise nothing_to_spoil(spoil, "an unciphered association")
+        return apdu
+
+    # -- general block transfer ----------------------------------------------------------------------------
+
+    @property
+    def _speaks_general_blocks(self) -> bool:
+        granted = self._handshake.negotiated
+        conformance = self.settings.conformance if granted is None else granted.conformance
+        return bool(int(conformance) & _GENERAL_BLOCKS)
+
+    def _new_stream(self) -> BlockStream:
+        granted = self._handshake.negotiated
+        size = (granted.max_pdu if granted is not None else 0) or 0xFFFF
+        return BlockStream(size=size - HEAD_OCTETS, window=self.settings.window or 1, at_once=1)
+
+    def ask_again(self) -> bytes:
+        """Return what to send where general blocks were expected and none came; empty where none were."""
+        return self._stream.again()[0] if self._stream is not None else b""
+
+    def _on_general_block(self, apdu: bytes) -> ClientEvent:
+        if not self._speaks_general_blocks:
+            raise RemoteProtocolError("a general block where none were agreed on", data=apdu)
+        block = decode_general_block(apdu, Work(self.budget, len(apdu)))
+        stream = self._stream or self._new_stream()
+        step = stream.receive(block)
+        self._stream = stream
+        if step.whole is None:
+            reply = step.replies[0] if step.replies else b""
+            return MoreBlocks(reply=reply, block_number=block.number, octets=stream.octets)
+        self._stream = None
+        return self._received(step.whole)
 
     # -- answers -------------------------------------------------------------------------------------------
 
@@ -237,7 +353,7 @@ class ClientAssociation:
         (with the bytes) for what the protocol forbids; the state is then what it was.
         """
         try:
-            return self._received(apdu)
+            return self._on_general_block(apdu) if apdu[:1] == b"\xe0" else self._received(apdu)
         except RemoteProtocolError as error:
             error.frame_intact = intact
             error.data = error.data or bytes(apdu)
@@ -265,7 +381,7 @@ class ClientAssociation:
             raise RemoteProtocolError(f"invoke id {invoke_id} where {self._pending} is expected")
 
     def _stale(self, invoke_id: int) -> bool:
-        waiting = self.state in (State.GETTING, State.SETTING, State.ACTING)
+        waiting = self.state in _WAITING
         if invoke_id in self._abandoned and not (waiting and invoke_id == self._pending):
             self._abandoned.discard(invoke_id)
             return True
@@ -280,15 +396,30 @@ class ClientAssociation:
             return StaleReply(invoke_id=invoke_id)
         if isinstance(answer, GetResponseWithDatablock):
             return self._on_block(answer, ciphered)
-        if not isinstance(answer, GetResponseNormal):
-            raise RemoteProtocolError("a list of values where one was asked for", data=apdu)
         after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
         self._check_invoke(invoke_id)
-        if self._blocks and answer.data is not None:
+        if isinstance(answer, GetResponseNormal):
+            if self._listed and answer.data is not None:
+                raise RemoteProtocolError("one value where a list was asked for", data=apdu)
+            whole: GetAnswered | GetListAnswered = GetAnswered(
+                data=answer.data, result=answer.result, ciphered=ciphered
+            )
+        else:
+            self._check_count(len(answer.results))
+            whole = GetListAnswered(results=answer.results, ciphered=ciphered)
+        if self._flaw is not None:
+            return self._with_flaw_shown(self._flaw, whole, after)
+        if self._collected and (isinstance(whole, GetListAnswered) or whole.data is not None):
             raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
         self._forget_blocks()
         self.state = after
-        return GetAnswered(data=answer.data, result=answer.result, ciphered=ciphered)
+        return whole
+
+    def _check_count(self, count: int) -> None:
+        if not self._listed:
+            raise RemoteProtocolError("a list of values where one was asked for")
+        if count != self._listed:
+            raise RemoteProtocolError(f"a list of {count} where {self._listed} were asked for")
 
     def _on_raw_value(self, apdu: bytes, ciphered: bool) -> ClientEvent:
         invoke_id = apdu[2] & 0x0F
@@ -333,20 +464,96 @@ class ClientAssociation:
         self._block_octets = size
         self.state = next_state(Role.CLIENT, after, Event.GET_NEXT)
         return MoreBlocks(reply=request, block_number=block.block_number, octets=size)
+        collected = self._collected
+        collected.check(block.block_number, block.raw, block.last)
+        if block.last:
+            whole, count = collected.whole(block.raw), len(collected.pieces) + 1
+            told: ClientEvent
+            if self._listed:
+                results = apdu_get.decode_results(whole, self.budget)
+                self._check_count(len(results))
+                told = GetListAnswered(results=results, ciphered=ciphered, blocks=count)
+            else:
+                data = axdr.decode_data(whole, self.budget)
+                told = GetAnswered(data=data, ciphered=ciphered, blocks=count)
+            self._forget_blocks()
+            self.state = after
+            return told
+        collected.add(block.raw)
+        return self._go_on(after, Event.GET_NEXT, block.block_number, collected.octets)
+
+    def _go_on(self, state: State, event: Event, number: int, octets: int) -> ClientEvent:
+        """Return the next block of the request, or ask for the one after ``number`` of the answer."""
+        flaw, skip = self._flaw, 0
+        if flaw is not None and flaw.spoil is Spoil.WRONG_BLOCK_NUMBER:
+            self._flaw, skip = None, 1
+        if event is Event.GET_NEXT:
+            request = GetRequestNext(invoke=self._pending | 0xC0, block_number=number + skip).encode()
+        elif event is Event.ACTION_NEXT:
+            request = ActionRequestNextPblock(
+                invoke=self._pending | 0xC0, block_number=number + skip
+            ).encode()
+        else:
+            assert self._long is not None
+            request, octets = self._long.next_block(skip), self._long.position
+        if flaw is not None and flaw.spoil is Spoil.BLOCK_ABORT:
+            flaw.held, flaw.held_invoke = request, self._pending
+            request = flaw.interruption(self._next_invoke(True))
+            self._pending = request[2] & 0x0F
+            state, event = next_state(Role.CLIENT, state, Event.GIVEN_UP), Event.GET_REQUEST
+        self.state = next_state(Role.CLIENT, state, event)
+        return MoreBlocks(reply=self._protected(request), block_number=number, octets=octets)
+
+    def _with_flaw_shown(
+        self, flaw: BlockFlaw, answer: GetAnswered | GetListAnswered, after: State
+    ) -> ClientEvent:
+        """Go on with the transfer that the request just answered has interrupted."""
+        self._flaw = None
+        if not flaw.held:
+            self._forget_blocks()
+            self.state = after
+            if isinstance(answer, GetAnswered) and answer.data is None:
+                return answer  # refused before there was anything to spoil
+            raise nothing_to_spoil(flaw.spoil, "an answer that came in one piece")
+        self._pending = flaw.held_invoke
+        self.state = next_state(Role.CLIENT, after, flaw.event)
+        return MoreBlocks(reply=self._protected(flaw.held), block_number=1, octets=0)
 
     def _forget_blocks(self) -> None:
-        if self._blocks:
-            self._blocks = []
-        self._block_octets = 0
+        self._collected.forget()
+        self._long = self._flaw = self._stream = None
 
     def _on_set_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
         answer = apdu_set.decode_response(apdu, Work(self.budget, len(apdu)))
         if self._stale(answer.invoke_id):
             return StaleReply(invoke_id=answer.invoke_id)
+        if isinstance(answer, SetResponseDatablock):
+            after = next_state(Role.CLIENT, self.state, Event.SET_TAKEN)
+            self._check_invoke(answer.invoke_id)
+            self._check_taken(answer.block_number)
+            return self._go_on(after, Event.SET_BLOCK, answer.block_number, 0)
         after = next_state(Role.CLIENT, self.state, Event.SET_RESPONSE)
         self._check_invoke(answer.invoke_id)
+        if isinstance(answer, (SetResponseWithList, SetResponseLastDatablockWithList)):
+            self._check_count(len(answer.results))
+            told: ClientEvent = SetListAnswered(results=answer.results, ciphered=ciphered)
+        else:
+            succeeded = answer.result is DataAccessResult.SUCCESS
+            if succeeded and self._listed:
+                raise RemoteProtocolError("one result where a list was written", data=apdu)
+            if succeeded and self._long is not None and not self._long.done:
+                raise RemoteProtocolError("success before the last block was sent", data=apdu)
+            told = SetAnswered(result=answer.result, ciphered=ciphered)
+        self._forget_blocks()
         self.state = after
-        return SetAnswered(result=answer.result, ciphered=ciphered)
+        return told
+
+    def _check_taken(self, number: int) -> None:
+        long = self._long
+        if long is None or long.done:
+            raise RemoteProtocolError("the server waits for a block where there is none to come")
+        if number != long.number:
+            raise RemoteProtocolError(f"block {number} acknowledged where block {long.number} was sent")
 
     def _on_action_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
         answer = apdu_action.decode_response(apdu, Work(self.budget, len(apdu)))
@@ -354,16 +561,57 @@ class ClientAssociation:
             return StaleReply(invoke_id=answer.invoke_id)
         if self.state is State.HLS_PROVING:
             self._check_invoke(answer.invoke_id)
+            if not isinstance(answer, ActionResponseNormal):
+                raise RemoteProtocolError("an HLS proof is answered in one piece", data=apdu)
             expected = self._expected_counter if ciphered else self._server_counter()
             event, told = self._handshake.confirmed(answer, expected)
             self.state = next_state(Role.CLIENT, self.state, event)
             return told
+        if isinstance(answer, ActionResponseNextPblock):
+            after = next_state(Role.CLIENT, self.state, Event.ACTION_TAKEN)
+            self._check_invoke(answer.invoke_id)
+            self._check_taken(answer.block_number)
+            return self._go_on(after, Event.ACTION_BLOCK, answer.block_number, 0)
+        if isinstance(answer, ActionResponseWithPblock):
+            return self._on_part(answer, ciphered)
         after = next_state(Role.CLIENT, self.state, Event.ACTION_RESPONSE)
         self._check_invoke(answer.invoke_id)
+        if isinstance(answer, ActionResponseWithList):
+            self._check_count(len(answer.outcomes))
+            done: ClientEvent = ActionListAnswered(outcomes=answer.outcomes, ciphered=ciphered)
+        else:
+            if answer.result is ActionResult.SUCCESS and self._listed:
+                raise RemoteProtocolError("one outcome where a list was invoked", data=apdu)
+            done = ActionAnswered(
+                result=answer.result, data=answer.data, data_result=answer.data_result, ciphered=ciphered
+            )
+        self._forget_blocks()
         self.state = after
-        return ActionAnswered(
-            result=answer.result, data=answer.data, data_result=answer.data_result, ciphered=ciphered
-        )
+        return done
+
+    def _on_part(self, part: ActionResponseWithPblock, ciphered: bool) -> ClientEvent:
+        block, collected = part.block, self._collected
+        event = Event.ACTION_RESPONSE if block.last else Event.ACTION_PART
+        after = next_state(Role.CLIENT, self.state, event)
+        self._check_invoke(part.invoke_id)
+        collected.check(block.number, block.raw, block.last)
+        if not block.last:
+            collected.add(block.raw)
+            return self._go_on(after, Event.ACTION_NEXT, block.number, collected.octets)
+        whole = collected.whole(block.raw)
+        told: ClientEvent
+        if self._listed:
+            outcomes = apdu_action.decode_outcomes(whole, self.budget)
+            self._check_count(len(outcomes))
+            told = ActionListAnswered(outcomes=outcomes, ciphered=ciphered)
+        else:
+            done = apdu_action.decode_outcome(whole, self.budget)
+            told = ActionAnswered(
+                result=done.result, data=done.data, data_result=done.data_result, ciphered=ciphered
+            )
+        self._forget_blocks()
+        self.state = after
+        return told
 
     def _server_counter(self) -> int:
         return 0 if self.channel is None else self.channel.received.expected
@@ -409,6 +657,10 @@ class ClientAssociation:
     def __repr__(self) -> str:
         mechanism: MechanismId = self.settings.mechanism
         return f"ClientAssociation({mechanism.label}, {self.state.value}, ciphered={self.settings.ciphered})"
+
+
+def _selects(selection: SelectiveAccess | None) -> Conformance:
+    return _NOTHING_MORE if selection is None else Conformance.SELECTIVE_ACCESS
 
 
 def _request(tag: int, invoke: int, class_id: int, instance_id: bytes, item_id: int, optional: int) -> bytes:

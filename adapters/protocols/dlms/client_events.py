@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from adapters.protocols.dlms.acse import Diagnostic
+from adapters.protocols.dlms.apdu_action import ActionOutcome
 from adapters.protocols.dlms.apdu_other import (
     ConfirmedServiceError,
     DataNotification,
@@ -37,6 +38,8 @@ class Spoil(Enum):
     UNCIPHERED = "unciphered"
     WRONG_CHALLENGE_RESPONSE = "wrong-challenge-response"
     REFLECTED_CHALLENGE = "reflected-challenge"
+    WRONG_BLOCK_NUMBER = "wrong-block-number"
+    BLOCK_ABORT = "block-abort"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +110,11 @@ class GetAnswered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MoreBlocks:
-    """A block of a long GET arrived; ``reply`` asks for the next one."""
+    """A transfer in blocks goes on: ``reply`` asks for the next block, or is the next block.
+
+    An empty ``reply`` (general block transfer) means that the server goes on by itself. ``octets`` counts
+    what has come, or gone, so far.
+    """
 
     reply: bytes = field(repr=False)
     block_number: int
@@ -129,6 +136,31 @@ class ActionAnswered:
     result: ActionResult
     data: Data | None = None
     data_result: DataAccessResult | None = None
+    ciphered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GetListAnswered:
+    """A GET with a list came to its end: a value or a reason for each attribute, in the order asked for."""
+
+    results: tuple[Data | DataAccessResult, ...]
+    ciphered: bool = False
+    blocks: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SetListAnswered:
+    """A SET with a list came to its end: what became of each attribute."""
+
+    results: tuple[DataAccessResult, ...]
+    ciphered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionListAnswered:
+    """An ACTION with a list came to its end: what became of each method."""
+
+    outcomes: tuple[ActionOutcome, ...]
     ciphered: bool = False
 
 
@@ -164,5 +196,6 @@ class StaleReply:
 
 ClientEvent: TypeAlias = (
     AssociationAccepted | AssociationRejected | HlsChallenge | HlsConfirmed | HlsRejected | GetAnswered
-    | MoreBlocks | SetAnswered | ActionAnswered | ServiceRefused | Released | Notified | StaleReply
+    | MoreBlocks | SetAnswered | ActionAnswered | GetListAnswered | SetListAnswered | ActionListAnswered
+    | ServiceRefused | Released | Notified | StaleReply
 )  # fmt: skip

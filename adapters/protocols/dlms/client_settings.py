@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adapters.errors import LocalProtocolError
+from adapters.protocols.dlms.apdu_gbt import WINDOW
 from adapters.protocols.dlms.enums import Conformance, MechanismId
 from adapters.protocols.dlms.security import TITLE_OCTETS, Keys, SecurityControl
 
@@ -13,6 +14,10 @@ PROPOSED = (
     | Conformance.PRIORITY_MGMT_SUPPORTED
     | Conformance.ATTRIBUTE0_SUPPORTED_WITH_GET
     | Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
+    | Conformance.BLOCK_TRANSFER_WITH_SET_OR_WRITE
+    | Conformance.BLOCK_TRANSFER_WITH_ACTION
+    | Conformance.MULTIPLE_REFERENCES
+    | Conformance.GENERAL_BLOCK_TRANSFER
     | Conformance.DATA_NOTIFICATION
     | Conformance.GET
     | Conformance.SET
@@ -33,7 +38,8 @@ class ClientSettings:
     ``dedicated_key`` is proposed in the AARQ. ``invocation_counter`` is the next one to send,
     ``server_counter_minimum`` the lowest one accepted. ``max_pdu`` in octets, as offered to the server.
     ``protect_release`` puts the ciphered InitiateRequest into the RLRQ of a ciphered association, as the
-    standard asks; a few meters want the bare RLRQ.
+    standard asks; a few meters want the bare RLRQ. ``window`` is how many general blocks we take in a row;
+    above 0 requests go out in general blocks, so that the answers come so, wherever that was agreed on.
     """
 
     mechanism: MechanismId = MechanismId.NONE
@@ -52,6 +58,7 @@ class ClientSettings:
     pre_established: bool = False
     user_id: int | None = None
     protect_release: bool = True
+    window: int = 0
 
     def __post_init__(self) -> None:
         needs_keys = self.ciphered or self.mechanism is MechanismId.HLS_GMAC
@@ -65,5 +72,7 @@ class ClientSettings:
             raise LocalProtocolError("a ciphered pre-established association needs the server's system title")
         if self.ciphered and not self.control & SecurityControl.AUTHENTICATED_ENCRYPTED:
             raise LocalProtocolError("a ciphered association needs authentication, encryption or both")
+        if not 0 <= self.window <= WINDOW:
+            raise LocalProtocolError(f"a window of {self.window} general blocks does not fit 6 bits")
         if not 0 <= self.max_pdu <= 0xFFFF:
             raise LocalProtocolError(f"a max PDU of {self.max_pdu} does not fit 16 bits")

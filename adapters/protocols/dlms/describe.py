@@ -131,6 +131,22 @@ def _set_request(apdu: apdus.SetRequestNormal) -> str:
     return f"SET-Request normal {_invoke(apdu)} {where} {apdu.data.tag.label}"
 
 
+def _block(apdu: Any) -> str:
+    block = apdu.block
+    return f"{_invoke(apdu)} block={block.number}{' last' if block.last else ''} {len(block.raw)} octets"
+
+
+def _labels(results: Any) -> str:
+    shown = ", ".join(item.label for item in results[:_SHOWN_ITEMS])
+    return f"{len(results)} results: {shown}"
+
+
+def _general_block(apdu: apdus.GeneralBlock) -> str:
+    flags = f"{' last' if apdu.last else ''}{' streaming' if apdu.streaming else ''}"
+    numbers = f"block={apdu.number} acknowledges={apdu.acknowledged} window={apdu.window}"
+    return f"General-Block-Transfer {numbers}{flags} {len(apdu.raw)} octets"
+
+
 def _action_response(apdu: apdus.ActionResponseNormal) -> str:
     text = f"ACTION-Response normal {_invoke(apdu)} {apdu.result.label}"
     if apdu.data is not None:
@@ -160,6 +176,38 @@ _LINES: dict[type, Callable[[Any], str]] = {
     apdus.GetResponseWithDatablock: _get_block,
     apdus.GetResponseWithList: _get_list,
     apdus.SetRequestNormal: _set_request,
+    apdus.SetRequestWithFirstDatablock: lambda a: (
+        f"SET-Request first-datablock {_attribute(a.attribute)}{_selection(a.selection)} {_block(a)}"
+    ),
+    apdus.SetRequestWithDatablock: lambda a: f"SET-Request datablock {_block(a)}",
+    apdus.SetRequestWithList: lambda a: f"SET-Request with-list {_invoke(a)} {len(a.attributes)} attributes",
+    apdus.SetRequestWithListAndFirstDatablock: lambda a: (
+        f"SET-Request with-list first-datablock {len(a.attributes)} attributes {_block(a)}"
+    ),
+    apdus.SetResponseDatablock: lambda a: f"SET-Response datablock {_invoke(a)} block={a.block_number}",
+    apdus.SetResponseLastDatablock: lambda a: (
+        f"SET-Response last-datablock {_invoke(a)} block={a.block_number} {a.result.label}"
+    ),
+    apdus.SetResponseLastDatablockWithList: lambda a: (
+        f"SET-Response last-datablock with-list {_invoke(a)} block={a.block_number} {_labels(a.results)}"
+    ),
+    apdus.SetResponseWithList: lambda a: f"SET-Response with-list {_invoke(a)} {_labels(a.results)}",
+    apdus.ActionRequestNextPblock: lambda a: f"ACTION-Request next {_invoke(a)} block={a.block_number}",
+    apdus.ActionRequestWithList: lambda a: f"ACTION-Request with-list {_invoke(a)} {len(a.methods)} methods",
+    apdus.ActionRequestWithFirstPblock: lambda a: (
+        f"ACTION-Request first-pblock class={a.method.class_id} {obis(a.method.instance_id)}"
+        f" method={a.method.method_id} {_block(a)}"
+    ),
+    apdus.ActionRequestWithListAndFirstPblock: lambda a: (
+        f"ACTION-Request with-list first-pblock {len(a.methods)} methods {_block(a)}"
+    ),
+    apdus.ActionRequestWithPblock: lambda a: f"ACTION-Request pblock {_block(a)}",
+    apdus.ActionResponseWithPblock: lambda a: f"ACTION-Response pblock {_block(a)}",
+    apdus.ActionResponseWithList: lambda a: (
+        f"ACTION-Response with-list {_invoke(a)} {_labels([outcome.result for outcome in a.outcomes])}"
+    ),
+    apdus.ActionResponseNextPblock: lambda a: f"ACTION-Response next {_invoke(a)} block={a.block_number}",
+    apdus.GeneralBlock: _general_block,
     apdus.SetResponseNormal: lambda a: f"SET-Response normal {_invoke(a)} {a.result.label}",
     apdus.ActionRequestNormal: lambda a: (
         f"ACTION-Request normal {_invoke(a)} class={a.method.class_id} {obis(a.method.instance_id)}"

@@ -17,24 +17,32 @@ What is answered to what has no place:
 
 from __future__ import annotations
 
-from typing import cast
+from typing import cast, get_args
 
 from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms import apdu as apdus
 from adapters.protocols.dlms.acse import Aarq, Rlre, Rlrq
 from adapters.protocols.dlms.apdu import (
+    ActionOutcome,
+    ActionRequest,
+    ActionRequestNextPblock,
     ActionRequestNormal,
+    ActionRequestWithPblock,
     ActionResponseNormal,
     Apdu,
     ExceptionResponse,
+    GetRequest,
     GetRequestNext,
     GetRequestNormal,
     GetRequestWithList,
+    MethodDescriptor,
     ServiceNotBuilt,
-    SetRequestNormal,
-    SetResponseNormal,
+    SetRequest,
+    SetRequestWithDatablock,
 )
 from adapters.protocols.dlms.apdu_common import CONFIRMED
+from adapters.protocols.dlms.apdu_gbt import decode_general_block
+from adapters.protocols.dlms.budget import DEFAULT, Work
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import (
     ActionResult,
@@ -48,10 +56,12 @@ from adapters.protocols.dlms.enums import (
 )
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import CounterReplayed, DecipheringFailed
+from adapters.protocols.dlms.server_blocks import GeneralBlocks
 from adapters.protocols.dlms.server_get import LongGet, answer_get
 from adapters.protocols.dlms.server_open import Granted, Opening, counter_error, open_association
 from adapters.protocols.dlms.server_policy import SecurityEvent, ServerPolicy, Service
-from adapters.protocols.dlms.state import Event, Role, State, next_state
+from adapters.protocols.dlms.server_transfer import Transfers, granted
+from adapters.protocols.dlms.state import BETWEEN_BLOCKS, Event, Role, State, next_state
 
 ASSOCIATION_CLASS = 15
 CURRENT_ASSOCIATION = bytes((0, 0, 40, 0, 0, 255))
@@ -68,14 +78,19 @@ UNDECIPHERABLE = ExceptionResponse(
     state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.DECIPHERING_ERROR
 )
 
-Request = GetRequestNormal | GetRequestNext | GetRequestWithList | SetRequestNormal | ActionRequestNormal
+Request = GetRequestNormal | GetRequestNext | GetRequestWithList | SetRequest | ActionRequest
 _SERVICE_OF: dict[type, Service] = {
-    GetRequestNormal: Service.GET,
-    GetRequestNext: Service.GET,
-    GetRequestWithList: Service.GET,
-    SetRequestNormal: Service.SET,
-    ActionRequestNormal: Service.ACTION,
+    **dict.fromkeys(get_args(GetRequest), Service.GET),
+    **dict.fromkeys(get_args(SetRequest), Service.SET),
+    **dict.fromkeys(get_args(ActionRequest), Service.ACTION),
 }
+_CONTINUES: dict[tuple[State, type], Event] = {
+    (State.GET_BLOCKS, GetRequestNext): Event.GET_NEXT,
+    (State.SET_BLOCKS, SetRequestWithDatablock): Event.SET_BLOCK,
+    (State.ACTION_BLOCKS, ActionRequestWithPblock): Event.ACTION_BLOCK,
+    (State.ACTION_PARTS, ActionRequestNextPblock): Event.ACTION_NEXT,
+}
+"""Requests that go on with a transfer; in any other state they are requests like any other, and refused."""
 _SERVICE_TAGS = frozenset({ApduTag.GET_REQUEST, ApduTag.SET_REQUEST, ApduTag.ACTION_REQUEST})
 _GENERAL_TAGS = frozenset({ApduTag.GENERAL_GLO_CIPHERING, ApduTag.GENERAL_DED_CIPHERING})
 _EVERYTHING = Conformance.GET | Conformance.SET | Conformance.ACTION | Conformance.MULTIPLE_REFERENCES
@@ -93,7 +108,10 @@ _RESPONSE = {
 
 
 class ServerAssociation:
-    """One client at one link. ``pre_established`` associations are open from the start and stay open."""
+    """One client at one link. ``pre_established`` associations are open from the start and stay open.
+
+    ``blocks_at_once`` is how many general blocks the link below can take in a row.
+    """
 
     def __init__(self, policy: ServerPolicy, *, pre_established: bool = False) -> None:
         self.policy = policy
@@ -102,6 +120,8 @@ class ServerAssociation:
         self._opening: Opening | None = None  # between AARE and the proof of HLS
         self._granted: Granted | None = None
         self._long_get: LongGet | None = None
+        self._transfers = Transfers(policy, self._act)
+        self._blocks = GeneralBlocks(self._whole)
 
     @property
     def is_open(self) -> bool:
@@ -115,6 +135,33 @@ class ServerAssociation:
 
     def handle(self, octets: bytes) -> bytes | None:
         """Return the answer to one APDU, or None for silence. Never raises for what the client sent."""
+        if octets[:1] != b"\xe0":
+            return self._blocks.fitted(self._whole(octets), self._granted)
+        granted = self._granted
+        if granted is None or not granted.response.conformance & Conformance.GENERAL_BLOCK_TRANSFER:
+            return self._exception(UNKNOWN)
+        try:
+            block = decode_general_block(octets, Work(DEFAULT, len(octets)))
+            return self._blocks.received(block, granted)
+        except RemoteProtocolError:
+            self._blocks.forget()
+            return self._exception(NOT_POSSIBLE)
+
+    @property
+    def blocks_at_once(self) -> int:
+        """How many general blocks go out in a row, at most."""
+        return self._blocks.at_once
+
+    @blocks_at_once.setter
+    def blocks_at_once(self, count: int) -> None:
+        self._blocks.at_once = count
+
+    def following(self) -> bytes | None:
+        """Return the next general block of the run that ``handle`` began, None where the run is over."""
+        return self._blocks.following()
+
+    def _whole(self, octets: bytes) -> bytes | None:
+        """Answer one APDU, whether it came in blocks or not."""
         tag = octets[0] if octets else 0
         try:
             if tag in apdus.CIPHERED_TAGS:
@@ -192,7 +239,8 @@ class ServerAssociation:
         return Rlre(reason=ReleaseReason.NORMAL, user_information=information).encode()
 
     def _end(self, *, released: bool) -> None:
-        was_open, self._granted, self._opening, self._long_get = self._granted is not None, None, None, None
+        was_open, self._granted, self._opening = self._granted is not None, None, None
+        self._forget()
         if self.pre_established:
             self.state = State.ASSOCIATED
             return
@@ -234,10 +282,17 @@ class ServerAssociation:
         return self._exception(NOT_POSSIBLE)
 
     def _exception(self, refusal: ExceptionResponse) -> bytes:
-        if self.state in (State.GET_BLOCKS, State.ASSOCIATED):
+        if self.state is State.ASSOCIATED or self.state in BETWEEN_BLOCKS:
             self.state = next_state(Role.SERVER, self.state, Event.EXCEPTION)
             self._long_get = None
+            self._transfers.forget()
         return refusal.encode()
+
+    def _forget(self) -> None:
+        """Drop every transfer under way."""
+        self._long_get = None
+        self._transfers.forget()
+        self._blocks.forget()
 
     # --- services ----------------------------------------------------------------------------------------
 
@@ -245,24 +300,28 @@ class ServerAssociation:
         confirmed = request.confirmed
         if self.state is State.HLS_PENDING:
             return self._hls_proof(request)
-        if not self._may(service, confirmed):
+        if not self._may(service, confirmed) or not self._grants(request):
             return self._exception(NOT_ALLOWED) if confirmed else None
         associated = self.is_open
         if associated:
-            if not confirmed:
-                event = Event.UNCONFIRMED_REQUEST
-            elif self.state is State.GET_BLOCKS and isinstance(request, GetRequestNext):
-                event = Event.GET_NEXT
-            else:
-                event = _REQUEST[service]
+            event = _CONTINUES.get((self.state, type(request)), _REQUEST[service])
+            event = event if confirmed else Event.UNCONFIRMED_REQUEST
             self.state = next_state(Role.SERVER, self.state, event)
         answer = self._carry_out(request)
         if not (associated and confirmed):
             self._long_get = None  # nobody fetches the blocks of an answer that was not sent
+            self._transfers.forget()
             return answer if confirmed else None
-        after = Event.GET_BLOCK if self._long_get is not None else _RESPONSE[service]
-        self.state = next_state(Role.SERVER, self.state, after)
+        after = Event.GET_BLOCK if self._long_get is not None else self._transfers.under_way
+        self.state = next_state(Role.SERVER, self.state, after or _RESPONSE[service])
         return answer
+
+    def _grants(self, request: Request) -> bool:
+        """Whether the blocks and lists of a SET or ACTION were negotiated; without an AARQ nothing was."""
+        is_get = isinstance(request, (GetRequestNormal, GetRequestNext, GetRequestWithList))
+        if self._granted is None or is_get:
+            return True
+        return granted(cast(SetRequest | ActionRequest, request), self._granted.response.conformance)
 
     def _may(self, service: Service, confirmed: bool) -> bool:
         """Whether the service is served at all: access to the object is decided by the policy later."""
@@ -274,31 +333,36 @@ class ServerAssociation:
         return granted is not None and int(granted.response.conformance) & int(_BIT[service]) != 0
 
     def _carry_out(self, request: Request) -> bytes:
-        if isinstance(request, SetRequestNormal):
-            self._long_get = None
-            done = self.policy.set(request.attribute, request.data, request.selection)
-            return SetResponseNormal(invoke=request.invoke, result=done).encode()
-        if isinstance(request, ActionRequestNormal):
-            self._long_get = None
-            return self._act(request)
         granted = self._granted
-        answer, self._long_get = answer_get(
-            request,
-            self.policy,
-            self._long_get,
-            max_pdu=granted.client_max_pdu if granted else 0,
-            conformance=granted.response.conformance if granted else _EVERYTHING,
-            overhead=granted.overhead if granted else 0,
+        conformance = granted.response.conformance if granted else _EVERYTHING
+        overhead = granted.overhead if granted else 0
+        limit = self._blocks.limit(granted)
+        if isinstance(request, (GetRequestNormal, GetRequestNext, GetRequestWithList)):
+            self._transfers.forget()
+            answer, self._long_get = answer_get(
+                request,
+                self.policy,
+                self._long_get,
+                max_pdu=limit,
+                conformance=conformance,
+                overhead=overhead,
+            )
+            return answer
+        self._long_get = None
+        if isinstance(request, get_args(SetRequest)):
+            return self._transfers.set(cast(SetRequest, request))
+        return self._transfers.action(
+            cast(ActionRequest, request),
+            room=limit and limit - overhead,
+            long=bool(conformance & Conformance.BLOCK_TRANSFER_WITH_ACTION),
         )
-        return answer
 
-    def _act(self, request: ActionRequestNormal) -> bytes:
-        method = request.method
+    def _act(self, method: MethodDescriptor, argument: Data | None) -> ActionOutcome:
         if method.class_id == ASSOCIATION_CLASS and method.method_id == REPLY_TO_HLS:
             # Only the four-pass exchange uses it; once associated there is nothing to prove.
-            return ActionResponseNormal(invoke=request.invoke, result=ActionResult.READ_WRITE_DENIED).encode()
-        result, returned = self.policy.action(method, request.data)
-        return ActionResponseNormal(invoke=request.invoke, result=result, data=returned).encode()
+            return ActionOutcome(result=ActionResult.READ_WRITE_DENIED)
+        result, returned = self.policy.action(method, argument)
+        return ActionOutcome(result=result, data=returned)
 
     # --- passes 3 and 4 of HLS ---------------------------------------------------------------------------
 

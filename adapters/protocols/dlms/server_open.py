@@ -47,7 +47,8 @@ from adapters.protocols.dlms.server_policy import Ciphering, Denial, SecurityEve
 DLMS_VERSION = 6
 SMALLEST_PDU = 64
 _CHALLENGE_OCTETS = range(8, 65)
-_CIPHERING_OVERHEAD = 1 + 3 + 5 + 12  # tag, length, security header, authentication tag
+# Tag, length, security header, authentication tag; general ciphering names the system title as well.
+_CIPHERING_OVERHEAD = 1 + 3 + 5 + 12 + 1 + 8
 
 # Values of the CHOICE `initiate` of a ServiceError (Green Book 9.5, ASN.1 of COSEMpdu).
 _OTHER, _VERSION_TOO_LOW, _INCOMPATIBLE_CONFORMANCE, _PDU_TOO_SHORT = 0, 1, 2, 3

@@ -23,6 +23,11 @@ CIPHERING_FLAWS = frozenset(
 """Flaws that can be put into any ciphered APDU."""
 
 
+BLOCK_FLAWS = frozenset({Spoil.WRONG_BLOCK_NUMBER, Spoil.BLOCK_ABORT})
+"""Flaws of a transfer in blocks, shown after its first block: the number of the next one is wrong, or another
+request comes in between and the transfer is gone on with as if nothing had happened."""
+
+
 def nothing_to_spoil(spoil: Spoil, where: str) -> LocalProtocolError:
     """Return the error for a flaw that has no effect ``where``."""
     return LocalProtocolError(f"the flaw {spoil.value} has nothing to spoil in {where}")

@@ -11,10 +11,15 @@ changed; an event the table does not know leaves everything as it was.
   served. The proof leads to HLS_PROVING, the server's answer (pass 4) to ASSOCIATED or back to IDLE.
 - One confirmed service at a time is under way: GETTING, SETTING, ACTING. A long GET alternates between
   GET_BLOCKS (the server sent a block, the client may ask for the next) and GETTING.
+- A long SET alternates between SET_BLOCKS (the server took a block, the client may send the next) and
+  SETTING. A long ACTION does so on its way out (ACTION_BLOCKS) and, where the response is long, on its way
+  back (ACTION_PARTS: the client may ask for the next part).
 - Unconfirmed services and notifications change nothing.
 - GIVEN_UP is a client's time-out, LINK_DOWN the loss of the lower layer; pre-established associations
   come back to ASSOCIATED, which is the engine's affair, as the table does not know what was agreed.
-- Places for later: block SET and ACTION, general block transfer, ACCESS, short-name services.
+- General block transfer carries whole APDUs underneath this table; only the APDU that comes out of it is an
+  event here. Which block may come is told by the numbers on the blocks alone (``gbt.py``).
+- Places for later: ACCESS, short-name services.
 """
 
 from __future__ import annotations
@@ -46,7 +51,10 @@ class State(Enum):
     GETTING = "getting"
     GET_BLOCKS = "get-blocks"
     SETTING = "setting"
+    SET_BLOCKS = "set-blocks"
     ACTING = "acting"
+    ACTION_BLOCKS = "action-blocks"
+    ACTION_PARTS = "action-parts"
     RELEASING = "releasing"
 
 
@@ -67,9 +75,15 @@ class Event(Enum):
     GET_RESPONSE = "get-response"
     GET_BLOCK = "get-response-block"
     SET_REQUEST = "set-request"
+    SET_BLOCK = "set-request-block"
     SET_RESPONSE = "set-response"
+    SET_TAKEN = "set-response-block"
     ACTION_REQUEST = "action-request"
+    ACTION_BLOCK = "action-request-block"
+    ACTION_NEXT = "action-request-next"
     ACTION_RESPONSE = "action-response"
+    ACTION_TAKEN = "action-response-next"
+    ACTION_PART = "action-response-block"
     UNCONFIRMED_REQUEST = "unconfirmed-request"
     NOTIFICATION = "notification"
     EXCEPTION = "exception"
@@ -83,6 +97,7 @@ CLIENT_EVENTS = frozenset(
     {
         Event.AARQ, Event.HLS_PROOF, Event.GET_REQUEST, Event.GET_NEXT, Event.SET_REQUEST,
         Event.ACTION_REQUEST, Event.UNCONFIRMED_REQUEST, Event.RLRQ, Event.GIVEN_UP,
+        Event.SET_BLOCK, Event.ACTION_BLOCK, Event.ACTION_NEXT,
     }
 )  # fmt: skip
 """Events the client causes. The others are the server's; LINK_DOWN is allowed everywhere."""
@@ -128,14 +143,32 @@ _COMMON: Table = {
     },
     State.SETTING: {
         Event.SET_RESPONSE: State.ASSOCIATED,
+        Event.SET_TAKEN: State.SET_BLOCKS,
         Event.EXCEPTION: State.ASSOCIATED,
         Event.NOTIFICATION: State.SETTING,
         Event.LINK_DOWN: State.IDLE,
     },
+    State.SET_BLOCKS: {
+        Event.SET_BLOCK: State.SETTING,
+        Event.NOTIFICATION: State.SET_BLOCKS,
+        Event.LINK_DOWN: State.IDLE,
+    },
     State.ACTING: {
         Event.ACTION_RESPONSE: State.ASSOCIATED,
+        Event.ACTION_TAKEN: State.ACTION_BLOCKS,
+        Event.ACTION_PART: State.ACTION_PARTS,
         Event.EXCEPTION: State.ASSOCIATED,
         Event.NOTIFICATION: State.ACTING,
+        Event.LINK_DOWN: State.IDLE,
+    },
+    State.ACTION_BLOCKS: {
+        Event.ACTION_BLOCK: State.ACTING,
+        Event.NOTIFICATION: State.ACTION_BLOCKS,
+        Event.LINK_DOWN: State.IDLE,
+    },
+    State.ACTION_PARTS: {
+        Event.ACTION_NEXT: State.ACTING,
+        Event.NOTIFICATION: State.ACTION_PARTS,
         Event.LINK_DOWN: State.IDLE,
     },
     State.RELEASING: {
@@ -160,8 +193,22 @@ _CLIENT_ONLY: Table = {
     State.GETTING: {Event.GIVEN_UP: State.ASSOCIATED},
     State.GET_BLOCKS: {Event.GIVEN_UP: State.ASSOCIATED},
     State.SETTING: {Event.GIVEN_UP: State.ASSOCIATED},
+    State.SET_BLOCKS: {Event.GIVEN_UP: State.ASSOCIATED},
     State.ACTING: {Event.GIVEN_UP: State.ASSOCIATED},
+    State.ACTION_BLOCKS: {Event.GIVEN_UP: State.ASSOCIATED},
+    State.ACTION_PARTS: {Event.GIVEN_UP: State.ASSOCIATED},
     State.RELEASING: {Event.GIVEN_UP: State.IDLE},
+}
+
+# A new request while a server waits for the next block, or to be asked for it, abandons the transfer.
+_ABANDONED: dict[Event, State] = {
+    Event.GET_REQUEST: State.GETTING,
+    Event.SET_REQUEST: State.SETTING,
+    Event.ACTION_REQUEST: State.ACTING,
+    Event.UNCONFIRMED_REQUEST: State.ASSOCIATED,
+    Event.EXCEPTION: State.ASSOCIATED,
+    Event.AARQ: State.ASSOCIATING,
+    Event.RLRQ: State.RELEASING,
 }
 
 _SERVER_ONLY: Table = {
@@ -175,17 +222,15 @@ _SERVER_ONLY: Table = {
     # A client that lost its memory starts anew; the old association ends with its AARQ. An exception
     # here answers an APDU the server could not read or decipher.
     State.ASSOCIATED: {Event.AARQ: State.ASSOCIATING, Event.EXCEPTION: State.ASSOCIATED},
-    # A new request while blocks are still to be fetched abandons the long GET.
-    State.GET_BLOCKS: {
-        Event.GET_REQUEST: State.GETTING,
-        Event.SET_REQUEST: State.SETTING,
-        Event.ACTION_REQUEST: State.ACTING,
-        Event.UNCONFIRMED_REQUEST: State.ASSOCIATED,
-        Event.EXCEPTION: State.ASSOCIATED,
-        Event.AARQ: State.ASSOCIATING,
-        Event.RLRQ: State.RELEASING,
-    },
+    State.GET_BLOCKS: _ABANDONED,
+    State.SET_BLOCKS: _ABANDONED,
+    State.ACTION_BLOCKS: _ABANDONED,
+    State.ACTION_PARTS: _ABANDONED,
 }
+
+
+BETWEEN_BLOCKS = frozenset({State.GET_BLOCKS, State.SET_BLOCKS, State.ACTION_BLOCKS, State.ACTION_PARTS})
+"""A transfer is under way and the client has the next word."""
 
 
 def _joined(common: Table, own: Table) -> Table:
