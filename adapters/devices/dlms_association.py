@@ -258,21 +258,15 @@ class OpenAssociation:
     ) -> Outcome:
         """GET one attribute, or a part of it. Raises Refused with the data-access result's name."""
         confirmed = flaw is not Flaw.unconfirmed
-        request = self._application.get(
-            target.class_id,
-            target.instance_id,
-            attribute,
-            selection,
-            confirmed=confirmed,
-            spoil=SPOILS.get(flaw),
-            raw=raw,
         request = self._granted(
             lambda: self._application.get(
                 target.class_id,
                 target.instance_id,
                 attribute,
+                selection,
                 confirmed=confirmed,
                 spoil=SPOILS.get(flaw),
+                raw=raw,
             )
         )
         event = self._answer(request, confirmed)

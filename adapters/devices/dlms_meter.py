@@ -11,12 +11,11 @@ from typing import ClassVar
 
 from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_control import DlmsControl
+from adapters.devices.dlms_lists import DlmsListServices
 from adapters.devices.dlms_mode_c import ModeCReading
 from adapters.devices.dlms_probing import Probing
-from adapters.devices.dlms_control import DlmsControl
 from adapters.devices.dlms_profiles import DlmsProfileReader
-from adapters.devices.dlms_lists import DlmsListServices
-from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
 from adapters.errors import BenchError, Refused, RemoteProtocolError

@@ -48,8 +48,8 @@ from adapters.roles.dlms import (
     ServiceDone,
 )
 from adapters.roles.dlms_control import ScheduleRead
-from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
 from adapters.roles.dlms_lists import DlmsLists, ListAnswered, ListItem
+from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
 from adapters.roles.power import (
     PathState,
     PathSwitch,

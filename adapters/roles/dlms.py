@@ -8,11 +8,11 @@ from typing import Literal, Protocol
 
 from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
+from adapters.roles.dlms_control import DlmsControl
+from adapters.roles.dlms_lists import DlmsLists
 from adapters.roles.dlms_mode_c import DlmsModeC
 from adapters.roles.dlms_probing import DlmsProbing
-from adapters.roles.dlms_control import DlmsControl
 from adapters.roles.dlms_profiles import DlmsProfiles
-from adapters.roles.dlms_lists import DlmsLists
 
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
 AssociationFlaw = Literal[

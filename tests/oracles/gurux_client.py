@@ -196,7 +196,10 @@ class Session:
             frames = self.client.readRowsByRange(profile, *ends)
         self.client.updateValue(profile, 2, self.asked(frames).value)
         seconds = perf_counter() - began_s
-        return {"rows": [[moment_or_plain(cell) for cell in row] for row in profile.buffer], "seconds": seconds}
+        return {
+            "rows": [[moment_or_plain(cell) for cell in row] for row in profile.buffer],
+            "seconds": seconds,
+        }
 
     def time(self, request: dict[str, Any]) -> dict[str, Any]:
         """GET one attribute many times; the clock runs from the first request to the last value."""

@@ -122,9 +122,7 @@ class ClientAssociation(ListRequests):
         self._abandoned: set[int] = set()
         self._lenient = False
         self._expected_counter = 0
-        self._blocks: list[bytes] = []
-        self._block_octets = 0
-        self._raw = False
+        self._raw = False  # whether the value asked for is wanted in its encoding
         self._collected = Collected(budget)
         self._long: LongRequest | None = None
         self._listed = 0  # how many results the list asked for has, 0 where no list was asked for
@@ -427,7 +425,7 @@ class ClientAssociation(ListRequests):
             return StaleReply(invoke_id=invoke_id)
         after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
         self._check_invoke(invoke_id)
-        if self._blocks:
+        if self._collected:
             raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
         self.state = after
         return GetAnswered(data=None, octets=bytes(apdu[4:]), ciphered=ciphered)
@@ -440,30 +438,6 @@ class ClientAssociation(ListRequests):
             self._forget_blocks()
             self.state = after
             return GetAnswered(data=None, result=block.result, ciphered=ciphered)
-        if block.block_number != len(self._blocks) + 1:
-            raise RemoteProtocolError(
-                f"block {block.block_number} where block {len(self._blocks) + 1} is expected"
-            )
-        if not block.raw and not block.last:
-            raise RemoteProtocolError(f"block {block.block_number} is empty and not the last one")
-        size = self._block_octets + len(block.raw)
-        if size > self.budget.octets or len(self._blocks) >= self.budget.items:
-            raise RemoteProtocolError(f"a long GET beyond {size} octets exceeds the budget")
-        if block.last:
-            octets = b"".join((*self._blocks, block.raw))
-            data = None if self._raw else axdr.decode_data(octets, self.budget)
-            count = len(self._blocks) + 1
-            self._forget_blocks()
-            self.state = after
-            raw = octets if self._raw else None
-            return GetAnswered(data=data, octets=raw, ciphered=ciphered, blocks=count)
-        request = GetRequestNext(invoke=self._pending | 0xC0, block_number=block.block_number).encode()
-        if self.settings.ciphered and self.channel is not None:
-            request = self.channel.protect(request)
-        self._blocks.append(block.raw)
-        self._block_octets = size
-        self.state = next_state(Role.CLIENT, after, Event.GET_NEXT)
-        return MoreBlocks(reply=request, block_number=block.block_number, octets=size)
         collected = self._collected
         collected.check(block.block_number, block.raw, block.last)
         if block.last:
@@ -473,6 +447,8 @@ class ClientAssociation(ListRequests):
                 results = apdu_get.decode_results(whole, self.budget)
                 self._check_count(len(results))
                 told = GetListAnswered(results=results, ciphered=ciphered, blocks=count)
+            elif self._raw:
+                told = GetAnswered(data=None, octets=whole, ciphered=ciphered, blocks=count)
             else:
                 data = axdr.decode_data(whole, self.budget)
                 told = GetAnswered(data=data, ciphered=ciphered, blocks=count)
