@@ -47,6 +47,16 @@ from adapters.roles.dlms import (
     Service,
     ServiceDone,
 )
+from adapters.roles.dlms_image import (
+    ActivationScheduled,
+    BlockFlaw,
+    BlocksSent,
+    FirmwareFile,
+    ImageFlaw,
+    ImageState,
+    ImageStep,
+    ImageTransferred,
+)
 from adapters.roles.power import (
     PathState,
     PathSwitch,
@@ -90,12 +100,15 @@ from adapters.roles.secured import (
 )
 
 __all__ = [
+    "ActivationScheduled",
     "AnsiMeter",
     "Anything",
     "AssociationFlaw",
     "AssociationOpened",
     "AssociationReleased",
     "AttributeValue",
+    "BlockFlaw",
+    "BlocksSent",
     "ClockReading",
     "Command",
     "CommandOutcome",
@@ -114,7 +127,12 @@ __all__ = [
     "EventsRead",
     "FieldRead",
     "FieldTool",
+    "FirmwareFile",
     "Identity",
+    "ImageFlaw",
+    "ImageState",
+    "ImageStep",
+    "ImageTransferred",
     "ListedObject",
     "LoggedIn",
     "MaterialFlaw",

@@ -97,7 +97,7 @@ class AssociationTable:
             )
             self.passwords[name] = secret.password
         self.objects = AssociationObjects(meter, self.status_of)
-        meter.on_power(self._power)
+        meter.on_links(self._power)
 
     def association(self, port: PortState, link: Link, client_sap: int) -> ServerAssociation:
         """Return a new association, still closed unless pre-established, for ``client_sap`` at ``link``."""

@@ -28,6 +28,7 @@ from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
 from virtual_rig.supply import Supply
+from virtual_rig.wire import Timer
 from virtual_rig.world import World
 
 NOTE_OCTETS = 32
@@ -72,6 +73,8 @@ class Mcs301:
         self._last_failure_s = 0
         self._note_writes = 0
         self._power_listeners: list[Callable[[bool], None]] = []
+        self._link_listeners: list[Callable[[bool], None]] = []
+        self._restart: Timer | None = None
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()
@@ -79,12 +82,32 @@ class Mcs301:
 
     @property
     def powered(self) -> bool:
-        """Whether the meter is alive."""
-        return self.supply.powered
+        """Whether the meter is alive: it has supply and does not restart just now."""
+        return self.supply.powered and self._restart is None
 
     def on_power(self, listener: Callable[[bool], None]) -> None:
         """Call ``listener(up)`` after the meter has come up or gone down."""
         self._power_listeners.append(listener)
+
+    def on_links(self, listener: Callable[[bool], None]) -> None:
+        """Call ``listener(up)`` after the meter came up or went down, a restart under supply included."""
+        self._link_listeners.append(listener)
+
+    def restart(self, duration_s: float, booted: Callable[[], None]) -> None:
+        """Restart the processor: links are gone for ``duration_s``; ``booted`` is called as they come back.
+
+        A power cut meanwhile is the end of it: the meter comes up with its supply, ``booted`` is not called.
+        """
+
+        def done() -> None:
+            self._restart = None
+            booted()
+            for listener in self._link_listeners:
+                listener(True)
+
+        self._restart = self.world.scheduler.call_later(duration_s, done)
+        for listener in self._link_listeners:
+            listener(False)
 
     def record(self, log: str, event: str) -> None:
         """Write ``event`` to ``log`` by the names the profile gives them; unknown ones are not logged."""
@@ -106,9 +129,12 @@ class Mcs301:
                 self.logs["power_failure"].record_value(dlms.double_long_unsigned(self._last_failure_s))
             self.record("standard", "power_up")
         else:
+            if self._restart is not None:
+                self._restart.cancel()
+                self._restart = None
             self._cut_at_s = now_s
             self.record("standard", "power_down")
-        for listener in self._power_listeners:
+        for listener in (*self._power_listeners, *self._link_listeners):
             listener(up)
 
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:
@@ -137,9 +163,6 @@ class Mcs301:
         fixed = {
             "logical_device_name": dlms.octet_string(identity.logical_device_name),
             "device_id": dlms.visible_string(identity.device_id),
-            "firmware_id": dlms.octet_string(identity.firmware.encode("ascii")),
-            "firmware_id_metrology": dlms.octet_string(identity.firmware_metrology.encode("ascii")),
-            "firmware_id_communication": dlms.octet_string(identity.firmware_communication.encode("ascii")),
         }
         if name in fixed:
             live.constant("value", fixed[name])
