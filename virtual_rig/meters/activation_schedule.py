@@ -65,6 +65,9 @@ class ActivationSchedule:
             return False
         return True
 
+    def start(self) -> None:
+        """Nothing is to be done before somebody writes a time."""
+
     def _execute(self, argument: Data | None) -> tuple[ActionResult, Data | None]:
         if argument is None or argument.tag is not DataType.LONG_UNSIGNED:
             return ActionResult.TYPE_UNMATCHED, None

@@ -100,6 +100,9 @@ class Firmware:
             return False
         return True
 
+    def start(self) -> None:
+        """Nothing is to be done before somebody asks."""
+
     def _communication(self) -> FirmwareImage:
         return self.running if self.world.obeys("DLX-IMG-19") else self._factory
 
