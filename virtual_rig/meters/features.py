@@ -26,5 +26,5 @@ class Feature(Protocol):
 
 def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     """Return the features of ``meter``, in the order in which they are asked."""
-    firmware = Firmware(meter)
+    firmware = Firmware(meter, meter.firmware_traits)
     return (firmware, ActivationSchedule(meter, firmware))

@@ -49,6 +49,8 @@ class FirmwareTraits:
     verify_s: float = 6.0
     activate_s: float = 4.0
     restart_s: float = 8.0
+    flash_error: bool = False  # what is written to the slot does not read back as it was
+    boots: bool = True  # False: no image passes the self-test
     meter_type: str = demo_vendor.METER_TYPE
 
 
@@ -254,6 +256,8 @@ class Firmware:
     def _sound_image(self) -> FirmwareContainer | None:
         """Return the image in the slot where everything about it is right."""
         octets, world = self.slot.octets, self.world
+        if self.traits.flash_error:
+            octets = octets[:-1] + bytes((octets[-1] ^ 1,))
         if not self.slot.complete:
             return self._header_of(octets)  # the meter that does not look for gaps
         try:
@@ -306,9 +310,10 @@ class Firmware:
         if self.world.obeys("DLX-IMG-18"):
             self._meter.record("standard", "firmware_activated")
 
-    @staticmethod
-    def _boots(image: FirmwareContainer) -> bool:
+    def _boots(self, image: FirmwareContainer) -> bool:
         """Return whether the self-test passes. Of a bare header (a careless meter) nothing is tested."""
+        if not self.traits.boots:
+            return False
         return not image.payload or image.payload.startswith(demo_vendor.BOOT_MARK)
 
     # --- time and power ----------------------------------------------------------------------------------
@@ -318,7 +323,15 @@ class Firmware:
         self.history.append(Passed(at_s=self.world.scheduler.now_s(), status=status))
 
     def _later(self, delay_s: float, then: Callable[[], None]) -> None:
-        self._work = self.world.scheduler.call_later(delay_s, then)
+        moments = self._meter.moments
+
+        def ends() -> None:
+            moments.passed()
+            if self._meter.powered:
+                then()
+                moments.passed()
+
+        self._work = self.world.scheduler.call_later(delay_s, ends)
 
     def _power(self, up: bool) -> None:
         """Bring what a cut has interrupted into the state the meter comes up with."""

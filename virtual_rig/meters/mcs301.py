@@ -24,9 +24,11 @@ from virtual_rig.meters.cosem import LiveObject, ObjectModel
 from virtual_rig.meters.disconnector import ControlState, Disconnector, SwitchCommand
 from virtual_rig.meters.event_log import Column, EventLog
 from virtual_rig.meters.features import features_of
+from virtual_rig.meters.firmware import FirmwareTraits
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
+from virtual_rig.meters.moments import Moments
 from virtual_rig.supply import Supply
 from virtual_rig.wire import Timer
 from virtual_rig.world import World
@@ -48,8 +50,11 @@ class Mcs301:
         drift_ppm: int = 0,
         time_zone_min: int = -60,
         energy_wh: dict[str, int] | None = None,
+        firmware_traits: FirmwareTraits | None = None,
     ) -> None:
         self.world, self.supply, self.profile = world, supply, profile
+        self.moments = Moments(supply)
+        self.firmware_traits = firmware_traits
         self.identity = identity or MeterIdentity()
         self.clock = MeterClock(world.scheduler, drift_ppm=drift_ppm, time_zone_min=time_zone_min)
         events = profile.events or EventLogs(assumed=True)
@@ -100,10 +105,14 @@ class Mcs301:
         """
 
         def done() -> None:
+            self.moments.passed()
+            if self._restart is None:  # the supply went at this very moment
+                return
             self._restart = None
             booted()
             for listener in self._link_listeners:
                 listener(True)
+            self.moments.passed()
 
         self._restart = self.world.scheduler.call_later(duration_s, done)
         for listener in self._link_listeners:
