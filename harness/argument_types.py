@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from adapters.yaml_messages import kind_of, shown, suggest
@@ -28,6 +29,8 @@ class ArgumentType:
     role: str = ""  # for a device: the role it must have; the value is the device's name
     choices: tuple[str, ...] = ()
     unit: str = ""
+    file: Callable[[Path, str], object] | None = field(default=None, repr=False, compare=False)
+    """For a file the plan names: makes the value from where it lies and what it is called in the plan."""
 
 
 def yes_or_no(text: str) -> bool:
@@ -57,6 +60,8 @@ def argument_type(name: str, annotation: Any, role_names: Mapping[type, str]) ->
         return _choice({str(entry): entry for entry in get_args(member)})
     if isinstance(member, type) and issubclass(member, enum.Enum):
         return _choice({str(entry.name): entry for entry in member})
+    if (from_file := getattr(member, "from_plan_file", None)) is not None:
+        return _file(member, from_file)
     if get_origin(member) in (tuple, list, Sequence):
         inner = [entry for entry in get_args(member) if entry is not Ellipsis]
         return _list(argument_type(name, inner[0] if inner else object, role_names))
@@ -176,6 +181,17 @@ def _choice(values: Mapping[str, object]) -> ArgumentType:
 
     listed = ", ".join(f"`{entry}`" for entry in values)
     return ArgumentType(words=f"one of {listed}", convert=convert, choices=tuple(values))
+
+
+def _file(made: type, from_file: Callable[[Path, str], object]) -> ArgumentType:
+    words = "a file, its path relative to the plan"
+
+    def convert(value: object) -> object:
+        if isinstance(value, made):
+            return value
+        raise _wrong(words, value)
+
+    return ArgumentType(words=words, convert=convert, file=from_file)
 
 
 def _list(inner: ArgumentType) -> ArgumentType:

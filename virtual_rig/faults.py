@@ -7,6 +7,7 @@
 They act between a model and its line, on all connections of the link together; the device knows nothing.
 Where a site has several devices, a link is written ``<device>.<link>``, or ``<device>`` where there is one.
 Faults of devices themselves have names of their own; a part of a site asks the ``FaultDesk`` for them.
+``blackout=<meter>:<n>`` takes the supply away at the n-th event of a meter (``virtual_rig.meters.moments``).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import ClassVar
 from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_control import DlmsControl
+from adapters.devices.dlms_image import DlmsImages
 from adapters.devices.dlms_lists import DlmsListServices
 from adapters.devices.dlms_mode_c import ModeCReading
 from adapters.devices.dlms_probing import Probing
@@ -25,7 +26,7 @@ from adapters.roles import ClockReading, Identity, RegisterReading, ServiceDone
 CLOCK_FALLBACK = "8/0-0:1.0.0.255"
 
 
-class DlmsMeter(ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices):
+class DlmsMeter(ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices, DlmsImages):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"

@@ -48,6 +48,16 @@ from adapters.roles.dlms import (
     ServiceDone,
 )
 from adapters.roles.dlms_control import ScheduleRead
+from adapters.roles.dlms_image import (
+    ActivationScheduled,
+    BlockFlaw,
+    BlocksSent,
+    FirmwareFile,
+    ImageFlaw,
+    ImageState,
+    ImageStep,
+    ImageTransferred,
+)
 from adapters.roles.dlms_lists import DlmsLists, ListAnswered, ListItem
 from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
 from adapters.roles.power import (
@@ -93,12 +103,15 @@ from adapters.roles.secured import (
 )
 
 __all__ = [
+    "ActivationScheduled",
     "AnsiMeter",
     "Anything",
     "AssociationFlaw",
     "AssociationOpened",
     "AssociationReleased",
     "AttributeValue",
+    "BlockFlaw",
+    "BlocksSent",
     "ClockReading",
     "Command",
     "CommandOutcome",
@@ -118,7 +131,12 @@ __all__ = [
     "EventsRead",
     "FieldRead",
     "FieldTool",
+    "FirmwareFile",
     "Identity",
+    "ImageFlaw",
+    "ImageState",
+    "ImageStep",
+    "ImageTransferred",
     "ListAnswered",
     "ListItem",
     "ListedObject",

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
 from adapters.roles.dlms_control import DlmsControl
+from adapters.roles.dlms_image import DlmsImageTransfer
 from adapters.roles.dlms_lists import DlmsLists
 from adapters.roles.dlms_mode_c import DlmsModeC
 from adapters.roles.dlms_probing import DlmsProbing
@@ -103,7 +104,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, Meter, Protocol):
+class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, DlmsImageTransfer, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

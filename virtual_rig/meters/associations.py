@@ -104,6 +104,7 @@ class AssociationTable:
         self.lock_out = LockOut(meter.world, meter.profile.lock_out)
         self.refusals = Refusals(meter.world, meter.model)
         meter.on_power(self._power)
+        meter.on_links(self._power)
 
     def association(self, port: PortState, link: Link, client_sap: int) -> ServerAssociation:
         """Return a new association, still closed unless pre-established, for ``client_sap`` at ``link``."""

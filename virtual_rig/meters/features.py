@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from virtual_rig.meters.activation_schedule import ActivationSchedule
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.demand import Demand
+from virtual_rig.meters.firmware import Firmware
 from virtual_rig.meters.limiter import Limiter
 from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.port_setup import PortSetup
@@ -42,3 +44,5 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
 
     schedules.script("billing_script", 1, end_billing)
     return (profiles, demand, Limiter(meter, schedules), schedules, PortSetup(meter))
+    firmware = Firmware(meter, meter.firmware_traits)
+    return (firmware, ActivationSchedule(meter, firmware))

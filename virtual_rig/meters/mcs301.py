@@ -24,13 +24,16 @@ from virtual_rig.meters.cosem import LiveObject, ObjectModel
 from virtual_rig.meters.disconnector import ControlState, Disconnector, SwitchCommand
 from virtual_rig.meters.event_log import EventLog
 from virtual_rig.meters.features import features_of
+from virtual_rig.meters.firmware import FirmwareTraits
 from virtual_rig.meters.guarded import GuardedWindow
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
+from virtual_rig.meters.moments import Moments
 from virtual_rig.meters.selective_access import Column, Selector
 from virtual_rig.supply import Supply
+from virtual_rig.wire import Timer
 from virtual_rig.world import World
 
 NOTE_OCTETS = 32
@@ -51,8 +54,11 @@ class Mcs301:
         time_zone_min: int = -60,
         energy_wh: dict[str, int] | None = None,
         history: dict[str, int] | None = None,
+        firmware_traits: FirmwareTraits | None = None,
     ) -> None:
         self.world, self.supply, self.profile = world, supply, profile
+        self.moments = Moments(supply)
+        self.firmware_traits = firmware_traits
         self.identity = identity or MeterIdentity()
         self.clock = MeterClock(world.scheduler, drift_ppm=drift_ppm, time_zone_min=time_zone_min)
         events = profile.events or EventLogs(assumed=True)
@@ -79,6 +85,8 @@ class Mcs301:
         self._note_writes = 0
         self._power_listeners: list[Callable[[bool], None]] = []
         self._switch_listeners: list[Callable[[], None]] = []
+        self._link_listeners: list[Callable[[bool], None]] = []
+        self._restart: Timer | None = None
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()
@@ -90,8 +98,8 @@ class Mcs301:
 
     @property
     def powered(self) -> bool:
-        """Whether the meter is alive."""
-        return self.supply.powered
+        """Whether the meter is alive: it has supply and does not restart just now."""
+        return self.supply.powered and self._restart is None
 
     def on_power(self, listener: Callable[[bool], None]) -> None:
         """Call ``listener(up)`` after the meter has come up or gone down."""
@@ -100,6 +108,29 @@ class Mcs301:
     def on_switch(self, listener: Callable[[], None]) -> None:
         """Call ``listener()`` right before the supply switch moves."""
         self._switch_listeners.append(listener)
+    def on_links(self, listener: Callable[[bool], None]) -> None:
+        """Call ``listener(up)`` after the meter came up or went down, a restart under supply included."""
+        self._link_listeners.append(listener)
+
+    def restart(self, duration_s: float, booted: Callable[[], None]) -> None:
+        """Restart the processor: links are gone for ``duration_s``; ``booted`` is called as they come back.
+
+        A power cut meanwhile is the end of it: the meter comes up with its supply, ``booted`` is not called.
+        """
+
+        def done() -> None:
+            self.moments.passed()
+            if self._restart is None:  # the supply went at this very moment
+                return
+            self._restart = None
+            booted()
+            for listener in self._link_listeners:
+                listener(True)
+            self.moments.passed()
+
+        self._restart = self.world.scheduler.call_later(duration_s, done)
+        for listener in self._link_listeners:
+            listener(False)
 
     def record(self, log: str, event: str) -> None:
         """Write ``event`` to ``log`` by the names the profile gives them; unknown ones are not logged."""
@@ -121,9 +152,12 @@ class Mcs301:
                 self.logs["power_failure"].record_value(dlms.double_long_unsigned(self._last_failure_s))
             self.record("standard", "power_up")
         else:
+            if self._restart is not None:
+                self._restart.cancel()
+                self._restart = None
             self._cut_at_s = now_s
             self.record("standard", "power_down")
-        for listener in self._power_listeners:
+        for listener in (*self._power_listeners, *self._link_listeners):
             listener(up)
 
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:
@@ -154,9 +188,6 @@ class Mcs301:
         fixed = {
             "logical_device_name": dlms.octet_string(identity.logical_device_name),
             "device_id": dlms.visible_string(identity.device_id),
-            "firmware_id": dlms.octet_string(identity.firmware.encode("ascii")),
-            "firmware_id_metrology": dlms.octet_string(identity.firmware_metrology.encode("ascii")),
-            "firmware_id_communication": dlms.octet_string(identity.firmware_communication.encode("ascii")),
         }
         if name in fixed:
             live.constant("value", fixed[name])

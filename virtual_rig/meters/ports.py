@@ -45,7 +45,7 @@ class TcpPort:
         profile = table.meter.profile
         self._server_sap = profile.logical_device.sap
         self._max_apdu = max(client.max_pdu for client in profile.clients.values()) + WRAPPER_SLACK_OCTETS
-        table.meter.on_power(self._power)
+        table.meter.on_links(self._power)
 
     def opened(self, line: HostLine) -> None:
         """Take a connection, or hang up: the meter is dead or has no socket left."""
@@ -95,7 +95,7 @@ class SerialPort:
         self._table, self._port, self._answer_delay_s = table, port, answer_delay_s
         self._sessions: dict[str, LinkSession] = {}
         self.owner: str = ""  # of an optical port: the line in use
-        table.meter.on_power(self._power)
+        table.meter.on_links(self._power)
 
     def opened(self, line: HostLine) -> None:
         """Set the meter's end of the line."""

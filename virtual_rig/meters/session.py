@@ -103,6 +103,10 @@ class LinkSession:
 
     def _apdu(self, event: ApduReceived) -> None:
         client, server = event.client_sap, event.server_sap
+        moments = self._table.meter.moments
+        moments.passed()
+        if self._ended:  # the supply went with the request in the meter's hands
+            return
         association = self._associations.get(client)
         if association is None:
             association = self._table.association(self._port, self.line, client)
@@ -110,6 +114,7 @@ class LinkSession:
             if self.link.checksummed:
                 association.blocks_at_once = 1  # HDLC gives the word back after each frame
         answer = association.handle(event.apdu)
+        moments.passed()
         if answer is None or (event.connectionless and answer[0] == ApduTag.EXCEPTION_RESPONSE):
             # Without a connection nobody is polling for an answer: a refusal there is silence.
             self.link.no_reply(client, server)

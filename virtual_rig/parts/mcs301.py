@@ -11,6 +11,7 @@ from adapters.profiles.loader import load_profile
 from adapters.profiles.model import Profile
 from virtual_rig.demo_secrets import as_text, client_secrets
 from virtual_rig.meters.associations import AssociationTable, ClientSecrets, PortState
+from virtual_rig.meters.firmware import FirmwareTraits
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.ports import Cut, OpticalPort, SerialPort, TcpPort
@@ -64,7 +65,10 @@ class Mcs301Entry(PartEntry):
             time_zone_min=self.time_zone_min,
             energy_wh=dict(self.energy_wh),
             history=dict(self.history),
+            firmware_traits=_firmware_traits(name, context),
         )
+        if (event := context.faults.number("blackout", name)) is not None:
+            meter.moments.blackout(int(event))
         secrets = client_secrets(profile, context.site, context.seed)
         table = AssociationTable(meter, secrets)
         meter.model.seal()
@@ -87,6 +91,18 @@ class Mcs301Entry(PartEntry):
 def _mode_c_password(context: SiteContext) -> bytes:
     """Return eight digits, made from the seed as all secrets of a site."""
     return b"%08d" % (int.from_bytes(context.demo_secret("mode_c.password", 4), "big") % 10**8)
+def _firmware_traits(device: str, context: SiteContext) -> FirmwareTraits:
+    """Return how the meter deals with images, faults of the device included.
+
+    ``slow_verify=<device>:<seconds>``, ``flash_error=<device>`` (no image can be verified) and
+    ``no_boot=<device>`` (no image passes its self-test).
+    """
+    usual, faults = FirmwareTraits(), context.faults
+    return FirmwareTraits(
+        verify_s=faults.number("slow_verify", device) or usual.verify_s,
+        flash_error=faults.switch("flash_error", device),
+        boots=not faults.switch("no_boot", device),
+    )
 
 
 def _options(entry: Mcs301Link, profile: Profile) -> dict[str, str]:
