@@ -21,6 +21,8 @@ class Flaw(Enum):
     lower_counter = "lower-counter"
     unciphered = "unciphered"
     unconfirmed = "unconfirmed"
+    other_suite = "other-suite"
+    weaker_protection = "weaker-protection"
 
     @classmethod
     def of(cls, word: str) -> Flaw | None:
@@ -42,4 +44,6 @@ SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.replayed_counter: Spoil.REPLAYED_COUNTER,
     Flaw.lower_counter: Spoil.LOWER_COUNTER,
     Flaw.unciphered: Spoil.UNCIPHERED,
+    Flaw.other_suite: Spoil.OTHER_SUITE,
+    Flaw.weaker_protection: Spoil.WEAKER_PROTECTION,
 }

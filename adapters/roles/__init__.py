@@ -47,6 +47,13 @@ from adapters.roles.dlms import (
     Service,
     ServiceDone,
 )
+from adapters.roles.dlms_security import (
+    DlmsSecurity,
+    KeyFlaw,
+    KeysChanged,
+    Policy,
+    SecurityFound,
+)
 from adapters.roles.power import (
     PathState,
     PathSwitch,
@@ -108,6 +115,7 @@ __all__ = [
     "DataCollected",
     "Device",
     "DlmsMeter",
+    "DlmsSecurity",
     "EndpointRadio",
     "EndpointStatus",
     "EventsFound",
@@ -115,6 +123,8 @@ __all__ = [
     "FieldRead",
     "FieldTool",
     "Identity",
+    "KeyFlaw",
+    "KeysChanged",
     "ListedObject",
     "LoggedIn",
     "MaterialFlaw",
@@ -128,6 +138,7 @@ __all__ = [
     "PathSwitch",
     "PinFlaw",
     "PinReview",
+    "Policy",
     "PowerSource",
     "ProcedureDone",
     "PropertiesSaved",
@@ -138,6 +149,7 @@ __all__ = [
     "RequestFlaw",
     "RequestScreen",
     "SectionFour",
+    "SecurityFound",
     "SecurityHeadEnd",
     "SecurityLevel",
     "Service",

@@ -8,14 +8,19 @@ from typing import Literal, Protocol
 
 from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
+from adapters.roles.dlms_security import DlmsSecurity
 
-Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
+Mechanism = Literal[
+    "", "none", "lls", "hls-manufacturer", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa",
+    "pre-established",
+]  # fmt: skip
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
 ]
 RequestFlaw = Literal[
-    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed"
-]
+    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed",
+    "other-suite", "weaker-protection",
+]  # fmt: skip
 Service = Literal["get", "set", "action"]
 
 
@@ -26,11 +31,12 @@ class AssociationOpened:
     association: str  # the name later steps use
     client: str
     link: str
-    mechanism: str  # none, lls, hls-gmac, pre-established
+    mechanism: str  # none, lls, hls-gmac ..., pre-established
     ciphered: bool
     conformance: tuple[str, ...]
     max_pdu: int
     meter_system_title: str  # hexadecimal, empty where none was given
+    meter_challenge: str = ""  # hexadecimal; what the meter asked us to prove, empty without HLS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +96,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(Meter, Protocol):
+class DlmsMeter(DlmsSecurity, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's
@@ -122,7 +128,7 @@ class DlmsMeter(Meter, Protocol):
         ...
 
     def mechanism_of(self, client: str = "") -> str:
-        """Return how a client proves itself: none, lls, hls-gmac, pre-established."""
+        """Return how a client proves itself: none, lls, hls-gmac ..., pre-established."""
         ...
 
     def associate(

@@ -24,4 +24,4 @@ class Feature(Protocol):
 
 def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     """Return the features of ``meter``, in the order in which they are asked."""
-    return ()
+    return (meter.security,)

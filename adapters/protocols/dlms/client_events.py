@@ -37,6 +37,8 @@ class Spoil(Enum):
     UNCIPHERED = "unciphered"
     WRONG_CHALLENGE_RESPONSE = "wrong-challenge-response"
     REFLECTED_CHALLENGE = "reflected-challenge"
+    OTHER_SUITE = "other-suite"
+    WEAKER_PROTECTION = "weaker-protection"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
