@@ -111,14 +111,15 @@ class Suite(Protocol):
 class SecuritySuite0:
     """AES-GCM-128. Holds an expanded key, so keep it as long as the association lives.
 
-    Raises LocalProtocolError where the keys have another length than the suite's.
+    ``beside`` is what the tag vouches for besides (the header of general-ciphering). Raises
+    LocalProtocolError where the keys have another length than the suite's.
     """
 
     number: ClassVar[int] = 0
     key_octets: ClassVar[int] = 16
     __slots__ = ("_aad_a", "_aad_ae", "_control_a", "_control_ae", "_control_e", "_gcm")
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, beside: bytes = b"") -> None:
         if len(keys.encryption_key) != self.key_octets:
             raise LocalProtocolError(
                 f"the keys of security suite {self.number} have {self.key_octets} octets each"
@@ -127,8 +128,8 @@ class SecuritySuite0:
         self._control_a, self._control_e, self._control_ae = (
             bytes((control | self.number,)) for control in (_A, _E, _AE)
         )
-        self._aad_a = self._control_a + keys.authentication_key
-        self._aad_ae = self._control_ae + keys.authentication_key
+        self._aad_a = self._control_a + keys.authentication_key + beside
+        self._aad_ae = self._control_ae + keys.authentication_key + beside
 
     def protect(self, plain: bytes, title: bytes, counter: int, control: int = _AE) -> bytes:
         """Return security header, text and tag for ``plain`` sent by ``title`` (8 octets).
