@@ -51,8 +51,10 @@ from adapters.protocols.dlms.enums import (
     MechanismId,
     ServiceError,
 )
+from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.link import ApduReceived
-from adapters.protocols.dlms.security import InvocationCounter, Keys
+from adapters.protocols.dlms.security import InvocationCounter, Keys, SecurityControl
+from adapters.protocols.dlms.signatures import SigningKey, VerifyingKey
 from adapters.protocols.dlms.spoiling import flipped
 from adapters.protocols.dlms.wrapper import HEADER_OCTETS, encode_message
 from adapters.roles import AssociationOpened, AssociationReleased
@@ -60,8 +62,19 @@ from adapters.roles import AssociationOpened, AssociationReleased
 MECHANISMS = {
     "none": MechanismId.NONE,
     "lls": MechanismId.LLS,
+    "hls-manufacturer": MechanismId.HLS,
+    "hls-md5": MechanismId.HLS_MD5,
+    "hls-sha1": MechanismId.HLS_SHA1,
     "hls-gmac": MechanismId.HLS_GMAC,
+    "hls-sha256": MechanismId.HLS_SHA256,
+    "hls-ecdsa": MechanismId.HLS_ECDSA,
     "pre-established": MechanismId.NONE,
+}
+_CONTROL = {
+    "none": SecurityControl.AUTHENTICATED_ENCRYPTED,  # what a client applies of itself: the most there is
+    "authenticated": SecurityControl.AUTHENTICATED,
+    "encrypted": SecurityControl.ENCRYPTED,
+    "authenticated-encrypted": SecurityControl.AUTHENTICATED_ENCRYPTED,
 }
 CHALLENGE_OCTETS = 16
 _RLRE = bytes((ApduTag.RLRE,))
@@ -76,6 +89,21 @@ class Outcome:
     data: Data | None = None
     octets: bytes | None = None  # the value's encoding, where it was asked for raw
     intact: bool = False  # whether an end-to-end checksum vouches for it
+
+
+def is_ciphered(entry: Client, mechanism: str) -> bool:
+    """Return whether a client's association by ``mechanism`` is ciphered: its own way, and any other HLS."""
+    return entry.ciphered and (mechanism == entry.mechanism or MECHANISMS[mechanism].is_hls)
+
+
+def _credentials(secrets: Mapping[str, bytes]) -> HlsCredentials:
+    """Return what the mechanisms other than GMAC need, as far as the bench gives it."""
+    own, peer = secrets.get("signing_key", b""), secrets.get("meter_public_key", b"")
+    return HlsCredentials(
+        secret=secrets.get("hls_secret", b""),
+        signing_key=SigningKey(own) if own else None,
+        peer_key=VerifyingKey(peer) if peer else None,
+    )
 
 
 class OpenAssociation:
@@ -108,7 +136,8 @@ class OpenAssociation:
 
     def _engine_for(self) -> ClientAssociation:
         profile_security = self.line.profile.security
-        ciphered = self.entry.ciphered and self.mechanism == self.entry.mechanism
+        mechanism = MECHANISMS[self.mechanism]
+        ciphered = is_ciphered(self.entry, self.mechanism)
         keys = None
         if self.mechanism == "hls-gmac" or (ciphered and self.mechanism != "pre-established"):
             keys = Keys(
@@ -117,12 +146,15 @@ class OpenAssociation:
             )
         proposed = Conformance.from_labels(self.entry.conformance) if self.entry.conformance else PROPOSED
         settings = ClientSettings(
-            mechanism=MECHANISMS[self.mechanism],
+            mechanism=mechanism,
             secret=self._keys.get("password", b"") if self.mechanism == "lls" else b"",
             keys=keys,
-            system_title=self._title if keys is not None else b"",
+            system_title=self._title if keys is not None or mechanism.is_hls else b"",
             ciphered=ciphered and keys is not None,
+            control=_CONTROL[profile_security.policy],
             general=profile_security.general_ciphering,
+            suite=profile_security.suite,
+            hls=_credentials(self._keys) if mechanism.is_hls else HlsCredentials(),
             conformance=proposed,
             max_pdu=self.entry.max_pdu,
             pre_established=self.mechanism == "pre-established",
@@ -199,6 +231,7 @@ class OpenAssociation:
             conformance=negotiated.conformance.labels() if negotiated is not None else (),
             max_pdu=negotiated.max_pdu if negotiated is not None else 0,
             meter_system_title=negotiated.server_system_title.hex() if negotiated is not None else "",
+            meter_challenge=self._application.server_challenge.hex(),
         )
 
     def release(self) -> AssociationReleased:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from adapters.devices import dlms_values
-from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_association import OpenAssociation, is_ciphered
 from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_link import DlmsLink
 from adapters.errors import (
@@ -25,7 +25,17 @@ from adapters.registry import AdapterContext
 from adapters.roles import AssociationOpened, AssociationReleased
 
 PRE_ESTABLISHED = "pre-established"
-_NEEDED_SECRETS = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
+_KEYS = ("authentication_key", "encryption_key")
+_NEEDED_SECRETS: dict[str, tuple[str, ...]] = {
+    "lls": ("password",),
+    "hls-manufacturer": ("hls_secret",),
+    "hls-md5": ("hls_secret",),
+    "hls-sha1": ("hls_secret",),
+    "hls-gmac": _KEYS,
+    "hls-sha256": ("hls_secret",),
+    "hls-ecdsa": ("signing_key", "meter_public_key"),
+}
+_SECRET_KINDS = ("password", *_KEYS, "hls_secret", "signing_key", "meter_public_key")
 
 
 class Connections:
@@ -36,6 +46,7 @@ class Connections:
         self._shared: dict[str, DlmsLink] = {}
         self._open: dict[str, OpenAssociation] = {}
         self._counters: dict[str, InvocationCounter] = {}
+        self._in_use: dict[tuple[str, str], str] = {}
 
     def associate(
         self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""
@@ -61,7 +72,7 @@ class Connections:
             entry=entry,
             mechanism=mechanism,
             line=line,
-            keys=self.keys(client, mechanism),
+            keys=self.keys(client, mechanism, is_ciphered(entry, mechanism)),
             system_title=bytes.fromhex(self._profile.security.client_system_title),
             random=self._context.random_octets,
             counter=self._counter(client, entry, mechanism),
@@ -248,17 +259,38 @@ class Connections:
     def _known_secrets(self, client: str) -> dict[str, bytes]:
         """Return what the bench gives for a client, by kind; a name without client serves them all."""
         found: dict[str, bytes] = {}
-        for kind in ("password", "authentication_key", "encryption_key"):
-            for name in (f"{client}.{kind}", kind):
-                if name in self._context.secrets:
-                    found[kind] = self._context.secrets[name].reveal()
-                    break
+        for kind in _SECRET_KINDS:
+            secret = self._secret(client, self._in_use.get((client, kind), kind))
+            if secret is not None:
+                found[kind] = secret
         return found
 
-    def keys(self, client: str, mechanism: str) -> dict[str, bytes]:
+    def _secret(self, client: str, kind: str) -> bytes | None:
+        for name in (f"{client}.{kind}", kind):
+            if name in self._context.secrets:
+                return self._context.secrets[name].reveal()
+        return None
+
+    def secret(self, client: str, kind: str) -> bytes:
+        """Return one secret of a client. Raises NotPermitted where the bench does not give it."""
+        found = self._secret(client, kind)
+        if found is None:
+            raise NotPermitted(f"device {self._context.name}: the bench gives no secret {client}.{kind}")
+        return found
+
+    def use_key(self, client: str, kind: str, secret: str) -> None:
+        """Take the bench secret called ``secret`` for ``client``'s ``kind`` from the next association on.
+
+        The invocation counter belongs to the encryption key: it is asked for anew with another one.
+        """
+        if self._in_use.get((client, kind), kind) != secret:
+            self._in_use[client, kind] = secret
+            self._counters.pop(client, None)
+
+    def keys(self, client: str, mechanism: str, ciphered: bool = False) -> dict[str, bytes]:
         """Return a client's secrets. Raises NotPermitted where the bench lacks one the mechanism needs."""
         found = self._known_secrets(client)
-        for kind in _NEEDED_SECRETS.get(mechanism, ()):
+        for kind in {*_NEEDED_SECRETS.get(mechanism, ()), *(_KEYS if ciphered else ())}:
             if kind not in found:
                 raise NotPermitted(
                     f"device {self._context.name}: the bench gives no secret {client}.{kind} for {mechanism}"
@@ -267,7 +299,7 @@ class Connections:
 
     def _counter(self, client: str, entry: Client, mechanism: str) -> InvocationCounter:
         """Return the invocation counter all associations of a client share."""
-        if mechanism != "hls-gmac":
+        if mechanism != "hls-gmac" and not is_ciphered(entry, mechanism):
             return InvocationCounter(1)
         if client not in self._counters:
             first = self._read_counter(entry.invocation_counter) if entry.invocation_counter else 1

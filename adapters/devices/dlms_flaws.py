@@ -23,6 +23,8 @@ class Flaw(Enum):
     unconfirmed = "unconfirmed"
     wrong_block_number = "wrong-block-number"
     block_abort = "block-abort"
+    other_suite = "other-suite"
+    weaker_protection = "weaker-protection"
 
     @classmethod
     def of(cls, word: str) -> Flaw | None:
@@ -46,4 +48,6 @@ SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.unciphered: Spoil.UNCIPHERED,
     Flaw.wrong_block_number: Spoil.WRONG_BLOCK_NUMBER,
     Flaw.block_abort: Spoil.BLOCK_ABORT,
+    Flaw.other_suite: Spoil.OTHER_SUITE,
+    Flaw.weaker_protection: Spoil.WEAKER_PROTECTION,
 }

@@ -17,6 +17,7 @@ from adapters.devices.dlms_lists import DlmsListServices
 from adapters.devices.dlms_mode_c import ModeCReading
 from adapters.devices.dlms_probing import Probing
 from adapters.devices.dlms_profiles import DlmsProfileReader
+from adapters.devices.dlms_security import SecurityServices
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
 from adapters.errors import BenchError, Refused, RemoteProtocolError
@@ -26,7 +27,7 @@ from adapters.roles import ClockReading, Identity, RegisterReading, ServiceDone
 CLOCK_FALLBACK = "8/0-0:1.0.0.255"
 
 
-class DlmsMeter(ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices, DlmsImages):
+class DlmsMeter(ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices, DlmsImages, SecurityServices):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from adapters.errors import ConfigError, ConfigErrors
 from adapters.profiles.ansi import AnsiProfile
 from adapters.profiles.ansi_check import mistakes_in
+from adapters.profiles.extending import extended
 from adapters.profiles.model import Profile
 from adapters.profiles.paths import PathsProfile
 from adapters.yaml_file import YamlFile, content_of, parse, read, validate
@@ -30,7 +31,7 @@ ProfileModel = TypeVar("ProfileModel", bound=BaseModel)
 def shipped_profiles(protocol: str = "") -> tuple[str, ...]:
     """Return the names of the profiles that ship with the product, or of those of one protocol."""
     found = sorted(_SHIPPED.glob("*.yaml"))
-    return tuple(path.stem for path in found if not protocol or _protocol(read(path)) == protocol)
+    return tuple(path.stem for path in found if not protocol or _protocol(_read(path)) == protocol)
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
@@ -56,6 +57,7 @@ def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> Prof
 def _loaded(model: type[ProfileModel], name: str, content: bytes) -> ProfileModel:
     """Return the profile that ``content`` is. Profiles are frozen, so devices and benches share them."""
     file = parse(content, name)
+    file = _read(name_or_path)
     wanted = get_args(model.model_fields["protocol"].annotation)[0]
     protocol = _protocol(file)
     if protocol != wanted and protocol in MODELS:
@@ -69,13 +71,25 @@ def _loaded(model: type[ProfileModel], name: str, content: bytes) -> ProfileMode
 
 def load_any_profile(name_or_path: str | Path) -> AnyProfile | PathsProfile:
     """Return a profile of whatever kind it says it is. Raises ConfigError."""
-    file = read(_path_of(name_or_path))
+    file = _read(name_or_path)
     protocol = _protocol(file)
     if protocol not in MODELS:
         raise file.error(("protocol",), f"unknown protocol `{shown(protocol)}`", suggest(protocol, MODELS))
     profile = _validated(file, MODELS[protocol])
     assert isinstance(profile, AnyProfile | PathsProfile)
     return profile
+
+
+def _read(name_or_path: str | Path) -> YamlFile:
+    """Return the file of a profile; where it says ``extends``, on top of the profile it names."""
+    file = read(_path_of(name_or_path))
+    base = file.data.get("extends") if isinstance(file.data, dict) else None
+    if not isinstance(base, str):
+        return file
+    below = read(_path_of(base))
+    if isinstance(below.data, dict) and "extends" in below.data:
+        raise file.error(("extends",), f"profile {shown(base)} extends another one itself; name that one")
+    return extended(file, below)
 
 
 def _path_of(name_or_path: str | Path) -> Path:

@@ -12,7 +12,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Obis = Annotated[str, StringConstraints(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$")]
-Mechanism = Literal["none", "lls", "hls-gmac", "pre-established"]
+Mechanism = Literal[
+    "none", "lls", "hls-manufacturer", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa",
+    "pre-established",
+]  # fmt: skip
 Channel = Literal["optical", "rs485", "ip"]
 
 

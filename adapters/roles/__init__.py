@@ -60,6 +60,13 @@ from adapters.roles.dlms_image import (
 )
 from adapters.roles.dlms_lists import DlmsLists, ListAnswered, ListItem
 from adapters.roles.dlms_profiles import ProfileColumn, ProfileFlaw, ProfileRead, ProfileRow
+from adapters.roles.dlms_security import (
+    DlmsSecurity,
+    KeyFlaw,
+    KeysChanged,
+    Policy,
+    SecurityFound,
+)
 from adapters.roles.power import (
     PathState,
     PathSwitch,
@@ -125,6 +132,7 @@ __all__ = [
     "Device",
     "DlmsLists",
     "DlmsMeter",
+    "DlmsSecurity",
     "EndpointRadio",
     "EndpointStatus",
     "EventsFound",
@@ -137,6 +145,8 @@ __all__ = [
     "ImageState",
     "ImageStep",
     "ImageTransferred",
+    "KeyFlaw",
+    "KeysChanged",
     "ListAnswered",
     "ListItem",
     "ListedObject",
@@ -152,6 +162,7 @@ __all__ = [
     "PathSwitch",
     "PinFlaw",
     "PinReview",
+    "Policy",
     "PowerSource",
     "ProcedureDone",
     "ProfileColumn",
@@ -167,6 +178,7 @@ __all__ = [
     "RequestScreen",
     "ScheduleRead",
     "SectionFour",
+    "SecurityFound",
     "SecurityHeadEnd",
     "SecurityLevel",
     "Service",

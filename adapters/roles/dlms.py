@@ -14,8 +14,12 @@ from adapters.roles.dlms_lists import DlmsLists
 from adapters.roles.dlms_mode_c import DlmsModeC
 from adapters.roles.dlms_probing import DlmsProbing
 from adapters.roles.dlms_profiles import DlmsProfiles
+from adapters.roles.dlms_security import DlmsSecurity
 
-Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
+Mechanism = Literal[
+    "", "none", "lls", "hls-manufacturer", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa",
+    "pre-established",
+]  # fmt: skip
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
 ]
@@ -30,6 +34,9 @@ RequestFlaw = Literal[
     "wrong-block-number",
     "block-abort",
 ]
+    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed",
+    "other-suite", "weaker-protection",
+]  # fmt: skip
 Service = Literal["get", "set", "action"]
 
 
@@ -40,11 +47,12 @@ class AssociationOpened:
     association: str  # the name later steps use
     client: str
     link: str
-    mechanism: str  # none, lls, hls-gmac, pre-established
+    mechanism: str  # none, lls, hls-gmac ..., pre-established
     ciphered: bool
     conformance: tuple[str, ...]
     max_pdu: int
     meter_system_title: str  # hexadecimal, empty where none was given
+    meter_challenge: str = ""  # hexadecimal; what the meter asked us to prove, empty without HLS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +112,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, DlmsImageTransfer, Meter, Protocol):
+class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, DlmsImageTransfer, DlmsSecurity, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's
@@ -136,7 +144,7 @@ class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, Dl
         ...
 
     def mechanism_of(self, client: str = "") -> str:
-        """Return how a client proves itself: none, lls, hls-gmac, pre-established."""
+        """Return how a client proves itself: none, lls, hls-gmac ..., pre-established."""
         ...
 
     def associate(

@@ -22,8 +22,21 @@ from harness import secrets
 from harness.actions import is_a, role_actions, roles
 from harness.config.bench_file import BenchFile, DeviceEntry, SerialLink, TcpLink, TerminalLink, UdpLink
 
-_SECRET_KINDS = ("password", "authentication_key", "encryption_key")
-_NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
+_SYMMETRIC_KEYS = (
+    "authentication_key", "encryption_key", "master_key", "broadcast_key",
+    "next_authentication_key", "next_encryption_key", "next_broadcast_key",
+)  # fmt: skip
+_SECRET_KINDS = ("password", *_SYMMETRIC_KEYS, "hls_secret", "signing_key", "meter_public_key")
+_NEEDED = {
+    "lls": ("password",),
+    "hls-manufacturer": ("hls_secret",),
+    "hls-md5": ("hls_secret",),
+    "hls-sha1": ("hls_secret",),
+    "hls-gmac": ("authentication_key", "encryption_key"),
+    "hls-sha256": ("hls_secret",),
+    "hls-ecdsa": ("signing_key", "meter_public_key"),
+}
+_CURVE_OCTETS = {1: 32, 2: 48}  # of one number on the curve of a suite, Green Book 9.2.3.7
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
 _PROFILE_OF = {"dlms": "dlms", "c1218": "c1219", "scpi_switch": "paths"}
 """The protocol of the profile an adapter needs."""
@@ -311,11 +324,12 @@ class _Checker:
             self._error(path, str(error))
             return
         suite = profile.security.suite if isinstance(profile, Profile) else None
-        if suite is not None and name.endswith("_key") and len(secret) != _KEY_OCTETS[suite]:
+        wanted = _octets_of(name.rpartition(".")[2], suite) if suite is not None else 0
+        if wanted and len(secret) != wanted:
             self._error(
                 path,
                 f"secret {name}: the key has {len(secret)} octets",
-                f"security suite {suite} takes {_KEY_OCTETS[suite]} octets",
+                f"security suite {suite} takes {wanted} octets",
             )
         elif not len(secret):
             self._error(path, f"secret {name}: the value is empty")
@@ -325,6 +339,13 @@ class _Checker:
                 f"secret {name}: the password has {len(secret)} octets",
                 f"C12.18 takes at most {_PASSWORD_OCTETS}",
             )
+
+
+def _octets_of(kind: str, suite: int) -> int:
+    """Return how many octets a key of ``kind`` has in ``suite``, 0 where it is not for the suite to say."""
+    if kind in _SYMMETRIC_KEYS:
+        return _KEY_OCTETS[suite]
+    return {"signing_key": 1, "meter_public_key": 2}.get(kind, 0) * _CURVE_OCTETS.get(suite, 0)
 
 
 def _lacking_secrets(device: DeviceEntry, profile: AnyProfile) -> Iterator[tuple[str, str]]:

@@ -350,7 +350,7 @@ BENCH_MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
         "profile: mcs302",
         9,
         14,
-        "unknown profile `mcs302`; expected `mcs301`",
+        "unknown profile `mcs302`; .*did you mean `mcs301`\\?",
     ),
     "unknown provider": (
         "provider: local",

@@ -30,7 +30,7 @@ def wire(endpoint: Mapping[str, Any]) -> dict[str, object]:
 
 
 def identity(endpoint: Mapping[str, Any], client: str, authentication: str) -> dict[str, object]:
-    """Return who asks: address and what ``authentication`` (NONE, LOW, HIGH_GMAC) needs."""
+    """Return who asks: address and what ``authentication`` (NONE, LOW, HIGH, HIGH_GMAC ...) needs."""
     who = next(each for each in endpoint["clients"] if each["client"] == client)
     request: dict[str, object] = {
         "client": who["sap"],
@@ -39,9 +39,14 @@ def identity(endpoint: Mapping[str, Any], client: str, authentication: str) -> d
     }
     if authentication == "LOW":
         request["password"] = who["password"]
-    elif authentication == "HIGH_GMAC":
+    elif authentication.startswith("HIGH"):
+        if authentication == "HIGH_ECDSA":
+            request |= {key: who[key] for key in ("signing_key", "meter_public_key")}
+        elif authentication != "HIGH_GMAC":
+            request["password"] = who["hls_secret"]
         request |= {
             "system_title": endpoint["client_system_title"],
+            "suite": endpoint["security_suite"],
             "encryption_key": who["encryption_key"],
             "authentication_key": who["authentication_key"],
         }

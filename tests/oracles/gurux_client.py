@@ -39,6 +39,11 @@ from typing import Any
 from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSException, GXReplyData
 from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
 from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSProfileGeneric, GXDLMSRegister
+from gurux_dlms import GXByteBuffer, GXDLMSException, GXReplyData
+from gurux_dlms.ecdsa import GXPrivateKey, GXPublicKey
+from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
+from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSRegister
+from gurux_dlms.objects.enums import SecuritySuite
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIMEOUT_S = 5.0
@@ -113,6 +118,12 @@ class Session:
             ciphering.authenticationKey = bytearray.fromhex(request["authentication_key"])
             ciphering.invocationCounter = request.get("counter", 1)
             ciphering.security = getattr(Security, request.get("security", "AUTHENTICATION_ENCRYPTION"))
+            ciphering.securitySuite = SecuritySuite(request.get("suite", 0))
+        if "signing_key" in request:
+            ciphering.signingKeyPair = (
+                GXPublicKey.fromRawBytes(bytearray.fromhex("04" + request["meter_public_key"])),
+                GXPrivateKey.fromRawBytes(bytearray.fromhex(request["signing_key"])),
+            )
         self.wire: Tcp | Tty = (
             Tcp(request["host"], int(request["port"]))
             if tcp

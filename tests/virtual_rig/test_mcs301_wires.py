@@ -45,6 +45,7 @@ def test_provider_bench_is_what_a_bench_file_holds() -> None:
         assert described.devices["meter"].identity.serial == "30112345"
         assert described.devices["source"].role == "power_source"
         assert set(described.allow) == {"energise", "disconnect", "configure", "firmware"}
+        assert set(described.allow) == {"energise", "disconnect", "configure", "keys"}
 
 
 def test_provider_same_seed_same_bytes() -> None:

@@ -11,12 +11,22 @@ from adapters.protocols.dlms.enums import ApplicationContext, Conformance, Mecha
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.mcs301 import Mcs301
 
+MECHANISMS = {
+    "none": MechanismId.NONE,
+    "lls": MechanismId.LLS,
+    "hls-manufacturer": MechanismId.HLS,
+    "hls-md5": MechanismId.HLS_MD5,
+    "hls-sha1": MechanismId.HLS_SHA1,
+    "hls-gmac": MechanismId.HLS_GMAC,
+    "hls-sha256": MechanismId.HLS_SHA256,
+    "hls-ecdsa": MechanismId.HLS_ECDSA,
+    "pre-established": MechanismId.NONE,
+}
+"""The profile's words for what the protocol numbers."""
 CLASS_ID = 15
 CURRENT = obis_octets("0-0:40.0.0.255")
-_SECURITY_SETUP = obis_octets("0-0:43.0.0.255")
 _CONTEXT_OID = bytes.fromhex("608574050801")
 _MECHANISM_OID = bytes.fromhex("608574050802")
-_MECHANISMS = {"none": 0, "lls": 1, "hls-gmac": 5, "pre-established": 0}
 
 
 class AssociationObjects:
@@ -44,7 +54,7 @@ class AssociationObjects:
         return None
 
     def _bind(self, live: LiveObject, name: str, client: Client) -> None:
-        mechanism = _MECHANISMS[client.mechanism]
+        mechanism = MECHANISMS[client.mechanism]
         ciphered = client.ciphered and mechanism >= MechanismId.HLS
         context = ApplicationContext.LN_CIPHERED if ciphered else ApplicationContext.LN
         live.attribute("object_list", lambda: self._object_list(name))
@@ -61,7 +71,9 @@ class AssociationObjects:
         )
         live.hide("secret")
         live.attribute("association_status", lambda: dlms.enum(self._status_of(name)))
-        live.constant("security_setup_reference", dlms.octet_string(_SECURITY_SETUP if ciphered else b""))
+        setup = self._meter.model.by_name.get(f"security_setup_{name.replace('-', '_')}")
+        reference = setup.logical_name if ciphered and setup is not None else b""
+        live.constant("security_setup_reference", dlms.octet_string(reference))
 
     def _object_list(self, client: str) -> Data:
         known = self._lists.get(client)

@@ -20,41 +20,47 @@ from adapters.protocols.dlms.enums import (
     DataAccessResult,
     MechanismId,
 )
-from adapters.protocols.dlms.security import Keys, SecuritySuite0
+from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.server import ServerAssociation
 from adapters.protocols.dlms.server_policy import (
     BUSY,
-    Ciphering,
     Denial,
     SecurityEvent,
     Service,
     Terms,
 )
-from virtual_rig.meters.association_objects import AssociationObjects
+from virtual_rig.meters.association_objects import MECHANISMS, AssociationObjects
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.guarded import GuardedAssociation
 from virtual_rig.meters.lock_out import LockOut
 from virtual_rig.meters.mcs301 import Mcs301
+from virtual_rig.meters.proofs import careless_signer, credentials_of, judged
 from virtual_rig.meters.refusals import Refusals
+from virtual_rig.meters.security_setup import CLASS_ID as SECURITY_SETUP
+from virtual_rig.meters.security_setup import KeyKind
 
 PUBLIC, MANAGEMENT, READING, PRE_ESTABLISHED = "public", "management", "reading", "pre-established"
-
-MECHANISMS = {
-    "none": MechanismId.NONE,
-    "lls": MechanismId.LLS,
-    "hls-gmac": MechanismId.HLS_GMAC,
-    "pre-established": MechanismId.NONE,
-}
-_CONTROL = {"none": 0, "authenticated": 0x10, "encrypted": 0x20, "authenticated-encrypted": 0x30}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClientSecrets:
-    """What one client proves itself with."""
+    """What one client proves itself with, and what the meter answers it with.
+
+    ``signing_key`` is the client's and ``meter_signing_key`` the meter's private key; the ``next_`` keys are
+    spares for a change of keys.
+    """
 
     encryption_key: bytes = field(repr=False)
     authentication_key: bytes = field(repr=False)
     password: bytes = field(repr=False)
+    hls_secret: bytes = field(default=b"", repr=False)
+    signing_key: bytes = field(default=b"", repr=False)
+    meter_signing_key: bytes = field(default=b"", repr=False)
+    master_key: bytes = field(default=b"", repr=False)
+    broadcast_key: bytes = field(default=b"", repr=False)
+    next_encryption_key: bytes = field(default=b"", repr=False)
+    next_authentication_key: bytes = field(default=b"", repr=False)
+    next_broadcast_key: bytes = field(default=b"", repr=False)
 
 
 class Link(Protocol):
@@ -88,16 +94,20 @@ class AssociationTable:
         self._ports: dict[str, PortState] = {}
         self.opened_since_power_up = False
         self._challenges = meter.world.random_for(f"{meter.identity.serial}/challenges")
-        self.ciphering: dict[str, Ciphering] = {}
+        self.last_challenge = b""
+        self.credentials: dict[str, HlsCredentials] = {}
         self.passwords: dict[str, bytes] = {}
         for name, secret in secrets.items():
-            keys = Keys(encryption_key=secret.encryption_key, authentication_key=secret.authentication_key)
-            self.ciphering[name] = Ciphering(
-                suite=SecuritySuite0(keys),
-                authentication_key=secret.authentication_key,
-                send=meter.sent_counters[name],
-                received=meter.received_counters[name],
-                control=_CONTROL[meter.profile.security.policy],
+            if name in meter.security.of:
+                keys = {
+                    KeyKind.UNICAST: secret.encryption_key,
+                    KeyKind.AUTHENTICATION: secret.authentication_key,
+                    KeyKind.BROADCAST: secret.broadcast_key,
+                    KeyKind.MASTER: secret.master_key,
+                }
+                meter.security.of[name].install({kind: key for kind, key in keys.items() if key})
+            self.credentials[name] = credentials_of(
+                secret.hls_secret, secret.meter_signing_key, secret.signing_key
             )
             self.passwords[name] = secret.password
         self.objects = AssociationObjects(meter, self.status_of)
@@ -127,7 +137,9 @@ class AssociationTable:
 
     def challenge(self) -> bytes:
         """Return the next challenge StoC."""
-        return self._challenges.randbytes(16)
+        if not self.last_challenge or self.world.obeys("DLX-SEC-10"):
+            self.last_challenge = self._challenges.randbytes(16)
+        return self.last_challenge
 
     def _client_of(self, client_sap: int) -> str | None:
         for name, client in self.meter.profile.clients.items():
@@ -190,15 +202,20 @@ class ClientAtLink:
             mechanisms = {MechanismId.LLS}
         if self.client == READING and not self.world.obeys("DL-CLI-16"):
             mechanisms.add(MechanismId.NONE)
-        ciphering = self.table.ciphering.get(self.client)
+        hls = self.table.credentials.get(self.client, HlsCredentials())
+        if hls.secret and not self.world.obeys("DLX-SEC-04"):
+            mechanisms.add(MechanismId.HLS_MD5)
+        setup = self.meter.security.of.get(self.client)
         return Terms(
             mechanisms=frozenset(mechanisms),
-            ciphered=frozenset({MechanismId.HLS_GMAC}) if rules.ciphered else frozenset(),
+            ciphered=frozenset(m for m in mechanisms if m.is_hls) if rules.ciphered else frozenset(),
             conformance=Conformance.from_labels(rules.conformance),
             max_pdu=rules.max_pdu,
             password=self.table.passwords.get(self.client, b"00000000"),
             ciphering=ciphering,
             serves_plain=not self.world.obeys("DLX-NEG-25"),
+            ciphering=None if setup is None else setup.ciphering,
+            hls=careless_signer(hls, self.world),
         )
 
     def claim(self) -> Denial | None:
@@ -251,7 +268,7 @@ class ClientAtLink:
         """Return a fresh challenge."""
         return self.table.challenge()
 
-    def accepts_proof(self, correct: bool) -> bool:
+    def accepts_proof(self, correct: bool, reflected: bool = False) -> bool:
         """Accept the right proof only."""
         if self.client == MANAGEMENT:
             return correct or not self.world.obeys("DL-CLI-08")
@@ -263,12 +280,21 @@ class ClientAtLink:
         if event is SecurityEvent.AUTHENTICATION_FAILED:
             self.table.lock_out.failed(self.client)
             if not self.world.obeys("DLX-NEG-26"):
-                return
+                return None
         elif event is SecurityEvent.DECIPHERING_FAILED and not self.world.obeys("DLX-NEG-27"):
             named = SecurityEvent.AUTHENTICATION_FAILED
         elif event is SecurityEvent.COUNTER_REPLAYED and not self.world.obeys("DLX-NEG-28"):
             named = SecurityEvent.DECIPHERING_FAILED
         self.meter.record("fraud", named.value)
+        if self.client == MANAGEMENT and self.association.mechanism is MechanismId.HLS_GMAC:
+            correct = correct or not self.world.obeys("DL-CLI-08")
+        return judged(self.world, self.association.mechanism, correct, reflected)
+
+    def security_event(self, event: SecurityEvent) -> None:
+        """Write it to the fraud log."""
+        if event is SecurityEvent.AUTHENTICATION_FAILED and not self.world.obeys("DLX-SEC-09"):
+            return
+        self.meter.record("fraud", event.value)
 
     # --- services ----------------------------------------------------------------------------------------
 
@@ -359,6 +385,12 @@ class ClientAtLink:
             return letters + live.rights(READING).replace("x", "")
         if self.client == PRE_ESTABLISHED and not self.world.obeys("DL-CLI-10"):
             return letters + live.rights(PUBLIC)  # it answers GET, so it has something to tell
+        if (
+            self.client == READING
+            and live.entry.class_id == SECURITY_SETUP
+            and not self.world.obeys("DLX-KEY-09")
+        ):
+            return letters + live.rights(MANAGEMENT)
         if self._reading_writes() and "w" in live.rights(MANAGEMENT):
             return letters + "w"
         return letters

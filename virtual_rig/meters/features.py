@@ -46,3 +46,4 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     return (profiles, demand, Limiter(meter, schedules), schedules, PortSetup(meter))
     firmware = Firmware(meter, meter.firmware_traits)
     return (firmware, ActivationSchedule(meter, firmware))
+    return (meter.security,)

@@ -32,6 +32,7 @@ from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
 from virtual_rig.meters.moments import Moments
 from virtual_rig.meters.selective_access import Column, Selector
+from virtual_rig.meters.security_setup import SecuritySetups
 from virtual_rig.supply import Supply
 from virtual_rig.wire import Timer
 from virtual_rig.world import World
@@ -80,6 +81,7 @@ class Mcs301:
         # Of the meter, not of an association: they survive associations and power cuts.
         self.received_counters = {name: GuardedWindow(world) for name in profile.clients}
         self.sent_counters = {name: InvocationCounter(1) for name in profile.clients}
+        self.security = SecuritySetups(self)
         self._cut_at_s: float | None = None
         self._last_failure_s = 0
         self._note_writes = 0
@@ -158,6 +160,8 @@ class Mcs301:
             self._cut_at_s = now_s
             self.record("standard", "power_down")
         for listener in (*self._power_listeners, *self._link_listeners):
+        self.security.power(up)
+        for listener in self._power_listeners:
             listener(up)
 
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:
@@ -192,8 +196,11 @@ class Mcs301:
         if name in fixed:
             live.constant("value", fixed[name])
         elif name.startswith("invocation_counter_"):
-            window = self.received_counters[name.removeprefix("invocation_counter_").replace("_", "-")]
-            live.attribute("value", lambda: dlms.double_long_unsigned(max(window.expected - 1, 0)))
+            windows, whose = (
+                self.received_counters,
+                name.removeprefix("invocation_counter_").replace("_", "-"),
+            )
+            live.attribute("value", lambda: dlms.double_long_unsigned(max(windows[whose].expected - 1, 0)))
         elif name.endswith("_event") and (log := self.logs.get(name.removesuffix("_event"))):
             live.attribute("value", lambda: dlms.unsigned(log.last))
         elif name == "installation_note":

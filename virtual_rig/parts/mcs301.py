@@ -131,6 +131,7 @@ def _for_clients(meter: Mcs301, profile: Profile, secrets: dict[str, str]) -> di
     return {
         "server_sap": profile.logical_device.sap,
         "system_title": meter.identity.system_title.hex(),
+        "security_suite": profile.security.suite,
         "client_system_title": profile.security.client_system_title,
         "clients": clients,
     }

@@ -75,10 +75,10 @@ from adapters.protocols.dlms.enums import (
 from adapters.protocols.dlms.gbt import BlockStream
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
+    SUITES,
     CounterWindow,
     InvocationCounter,
     SecurityMissing,
-    SecuritySuite0,
 )
 from adapters.protocols.dlms.spoiling import BLOCK_FLAWS, nothing_to_spoil, protect_spoiled
 from adapters.protocols.dlms.state import BETWEEN_BLOCKS, Event, Role, State, next_state
@@ -108,7 +108,7 @@ class ClientAssociation(ListRequests):
         self.channel: SecureChannel | None = None
         if settings.keys is not None and settings.system_title:
             self.channel = SecureChannel(
-                suite=SecuritySuite0(settings.keys),
+                suite=SUITES[settings.suite](settings.keys),
                 own_title=settings.system_title,
                 peer_title=settings.server_system_title,
                 send=InvocationCounter(settings.invocation_counter),
@@ -144,6 +144,11 @@ class ClientAssociation(ListRequests):
     def negotiated(self) -> Negotiated | None:
         """What the server granted; None before an AARE accepted, and in a pre-established association."""
         return self._handshake.negotiated
+
+    @property
+    def server_challenge(self) -> bytes:
+        """The challenge StoC of the last AARE; empty without HLS."""
+        return self._handshake.server_challenge
 
     # -- requests ------------------------------------------------------------------------------------------
 

@@ -40,6 +40,8 @@ class Spoil(Enum):
     REFLECTED_CHALLENGE = "reflected-challenge"
     WRONG_BLOCK_NUMBER = "wrong-block-number"
     BLOCK_ABORT = "block-abort"
+    OTHER_SUITE = "other-suite"
+    WEAKER_PROTECTION = "weaker-protection"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,13 +31,14 @@ from adapters.protocols.dlms.enums import (
     AssociationResult,
     MechanismId,
 )
+from adapters.protocols.dlms.hls import TITLED_MECHANISMS, Exchange
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
+    SUITES,
     CounterReplayed,
     DecipheringFailed,
     Keys,
     SecurityMissing,
-    SecuritySuite0,
 )
 from adapters.protocols.dlms.spoiling import (
     CIPHERING_FLAWS,
@@ -113,7 +114,7 @@ class Handshake:
         if spoil in hls_only and not settings.mechanism.is_hls:
             raise nothing_to_spoil(spoil, "an association without a challenge")
         # An unciphered HLS association still has a GMAC that keys and counters can spoil.
-        no_gmac = spoil is Spoil.UNCIPHERED or not settings.mechanism.is_hls
+        no_gmac = spoil is Spoil.UNCIPHERED or settings.mechanism is not MechanismId.HLS_GMAC
         if spoil in CIPHERING_FLAWS and not settings.ciphered and no_gmac:
             raise nothing_to_spoil(spoil, "an unciphered association")
 
@@ -171,7 +172,7 @@ class Handshake:
             raise RemoteProtocolError(f"a server challenge of {len(challenge)} octets")
         if challenge == self.challenge:
             raise RemoteProtocolError("the server reflects our own challenge")
-        if not title:
+        if not title and self.mechanism in TITLED_MECHANISMS:
             raise RemoteProtocolError("the AARE carries no system title, so no proof can be checked")
         self.negotiated, self.server_challenge = negotiated, challenge
         proof = self._proof(next_invoke())  # still with the global key; the answer may come with either
@@ -199,27 +200,50 @@ class Handshake:
         return apdu_initiate.decode_response(information, Work(DEFAULT, len(information)))
 
     def _proof(self, invoke: int) -> bytes:
+        """Return pass 3: the ACTION that carries f(StoC), ciphered where that is agreed."""
         settings, channel, spoil = self.settings, self.channel, self.spoil
-        assert channel is not None
-        assert settings.keys is not None
-        suite, counter = channel.suite, None
-        unciphered_flaw = None if settings.ciphered else spoil
-        if unciphered_flaw is Spoil.WRONG_KEY:
-            suite = SecuritySuite0(wrong_keys(settings.keys, channel.control))
-        elif unciphered_flaw in (Spoil.REPLAYED_COUNTER, Spoil.LOWER_COUNTER):
-            assert unciphered_flaw is not None
-            counter = old_counter(channel.send.next_value, unciphered_flaw)
-        if counter is None:
-            counter = channel.send.take()
-        proof = suite.prove(self.server_challenge, settings.system_title, counter)
-        if spoil is Spoil.WRONG_CHALLENGE_RESPONSE or unciphered_flaw is Spoil.DAMAGED_TAG:
+        proof = self._gmac() if self.mechanism is MechanismId.HLS_GMAC else self._vouched()
+        if spoil is Spoil.WRONG_CHALLENGE_RESPONSE:
             proof = flipped(proof)
         elif spoil is Spoil.REFLECTED_CHALLENGE:
             proof = self.server_challenge
         request = ActionRequestNormal(
             invoke=invoke, method=CURRENT_ASSOCIATION, data=octet_string(proof)
         ).encode()
-        return channel.protect(request) if settings.ciphered else request
+        if not settings.ciphered:
+            return request
+        assert channel is not None
+        return channel.protect(request)
+
+    def _vouched(self) -> bytes:
+        """Return the proof of a mechanism that takes an HLS secret or a signing key."""
+        settings = self.settings
+        assert self.negotiated is not None
+        return settings.hls.prove(
+            self.mechanism,
+            Exchange(
+                prover_title=settings.system_title,
+                verifier_title=self.negotiated.server_system_title,
+                challenge=self.server_challenge,
+                own_challenge=self.challenge,
+            ),
+        )
+
+    def _gmac(self) -> bytes:
+        settings, channel, spoil = self.settings, self.channel, self.spoil
+        assert channel is not None
+        assert settings.keys is not None
+        suite, counter = channel.suite, None
+        unciphered_flaw = None if settings.ciphered else spoil
+        if unciphered_flaw is Spoil.WRONG_KEY:
+            suite = SUITES[settings.suite](wrong_keys(settings.keys, channel.control))
+        elif unciphered_flaw in (Spoil.REPLAYED_COUNTER, Spoil.LOWER_COUNTER):
+            assert unciphered_flaw is not None
+            counter = old_counter(channel.send.next_value, unciphered_flaw)
+        if counter is None:
+            counter = channel.send.take()
+        proof = suite.prove(self.server_challenge, settings.system_title, counter)
+        return flipped(proof) if unciphered_flaw is Spoil.DAMAGED_TAG else proof
 
     def confirmed(self, answer: ActionResponseNormal, expected_counter: int) -> tuple[Event, ClientEvent]:
         """Judge the server's proof (pass 4).
@@ -233,8 +257,17 @@ class Handshake:
         if answer.data is None:
             raise DecipheringFailed("the server confirms HLS without a proof of its own")
         channel = self.channel
-        assert channel is not None
         assert self.negotiated is not None
+        if self.mechanism is not MechanismId.HLS_GMAC:
+            exchange = Exchange(
+                prover_title=self.negotiated.server_system_title,
+                verifier_title=self.settings.system_title,
+                challenge=self.challenge,
+                own_challenge=self.server_challenge,
+            )
+            self.settings.hls.check(self.mechanism, answer.data.octets(), exchange)
+            return Event.HLS_CONFIRMED, HlsConfirmed(negotiated=self.negotiated)
+        assert channel is not None
         counter = channel.suite.check_proof(answer.data.octets(), self.challenge, channel.peer_title)
         if counter < expected_counter:
             raise CounterReplayed(counter, expected_counter)
@@ -245,7 +278,7 @@ class Handshake:
         settings, channel = self.settings, self.channel
         if settings.ciphered and channel is not None and settings.dedicated_key and settings.keys:
             channel.use_dedicated(
-                SecuritySuite0(
+                SUITES[settings.suite](
                     Keys(
                         encryption_key=settings.dedicated_key,
                         authentication_key=settings.keys.authentication_key,

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from adapters.errors import LocalProtocolError
 from adapters.protocols.dlms.apdu_gbt import WINDOW
 from adapters.protocols.dlms.enums import Conformance, MechanismId
-from adapters.protocols.dlms.security import TITLE_OCTETS, Keys, SecurityControl
+from adapters.protocols.dlms.hls import HlsCredentials
+from adapters.protocols.dlms.security import SUITES, TITLE_OCTETS, Keys, SecurityControl
 
 PROPOSED = (
     Conformance.GENERAL_PROTECTION
@@ -37,6 +38,7 @@ class ClientSettings:
     ``control`` is the protection applied and demanded, ``general`` chooses general-glo-ciphering,
     ``dedicated_key`` is proposed in the AARQ. ``invocation_counter`` is the next one to send,
     ``server_counter_minimum`` the lowest one accepted. ``max_pdu`` in octets, as offered to the server.
+    ``suite`` is the number of the security suite; ``hls`` what the mechanisms other than GMAC need.
     ``protect_release`` puts the ciphered InitiateRequest into the RLRQ of a ciphered association, as the
     standard asks; a few meters want the bare RLRQ. ``window`` is how many general blocks we take in a row;
     above 0 requests go out in general blocks, so that the answers come so, wherever that was agreed on.
@@ -59,6 +61,8 @@ class ClientSettings:
     user_id: int | None = None
     protect_release: bool = True
     window: int = 0
+    suite: int = 0
+    hls: HlsCredentials = field(default_factory=HlsCredentials, repr=False)
 
     def __post_init__(self) -> None:
         needs_keys = self.ciphered or self.mechanism is MechanismId.HLS_GMAC
@@ -66,8 +70,10 @@ class ClientSettings:
             raise LocalProtocolError("ciphering and HLS-GMAC need an encryption and an authentication key")
         if needs_keys and len(self.system_title) != TITLE_OCTETS:
             raise LocalProtocolError("ciphering and HLS-GMAC need a client system title of 8 octets")
-        if self.mechanism.is_hls and self.mechanism is not MechanismId.HLS_GMAC:
-            raise LocalProtocolError(f"authentication mechanism {self.mechanism.label} is not built yet")
+        if not self.hls.suffices_for(self.mechanism):
+            raise LocalProtocolError(f"{self.mechanism.label} needs an HLS secret, or for ECDSA both keys")
+        if self.suite not in SUITES:
+            raise LocalProtocolError(f"there is no security suite {self.suite}")
         if self.pre_established and self.ciphered and len(self.server_system_title) != TITLE_OCTETS:
             raise LocalProtocolError("a ciphered pre-established association needs the server's system title")
         if self.ciphered and not self.control & SecurityControl.AUTHENTICATED_ENCRYPTED:

@@ -51,14 +51,14 @@ class Unprotected:
 class SecureChannel:
     """Protects what we send and verifies what the peer sends.
 
-    ``control`` is the protection we apply and the least we accept. ``general`` chooses
-    general-glo-ciphering over the service-specific tags. ``dedicated`` is the suite with the dedicated key,
-    once the association has one; ``peer_title`` may be set later, when an AARE has told it.
+    ``control`` is the protection we apply and, unless ``least`` says less, the least we accept.
+    ``general`` chooses general-glo-ciphering over the service-specific tags. ``dedicated`` is the suite with
+    the dedicated key, once the association has one; ``peer_title`` may be set later, when an AARE told it.
     """
 
     __slots__ = (
-        "control", "dedicated", "dedicated_received", "dedicated_send", "general", "own_title", "peer_title",
-        "received", "send", "suite",
+        "control", "dedicated", "dedicated_received", "dedicated_send", "general", "least", "own_title",
+        "peer_title", "received", "send", "suite",
     )  # fmt: skip
 
     def __init__(
@@ -72,11 +72,13 @@ class SecureChannel:
         control: int = SecurityControl.AUTHENTICATED_ENCRYPTED,
         general: bool = False,
         dedicated: Suite | None = None,
+        least: int | None = None,
     ) -> None:
         self.suite, self.own_title, self.peer_title = suite, own_title, peer_title
         self.send = InvocationCounter() if send is None else send
         self.received = CounterWindow() if received is None else received
         self.control, self.general, self.dedicated = int(control), general, dedicated
+        self.least = self.control & 0x30 if least is None else least
         self.dedicated_received = CounterWindow()
         self.dedicated_send = InvocationCounter(1)
 
@@ -104,10 +106,11 @@ class SecureChannel:
         counter: int | None = None,
         suite: Suite | None = None,
         general: bool | None = None,
+        control: int | None = None,
     ) -> bytes:
         """Return ``apdu`` ciphered, with the next invocation counter of the key it is ciphered with.
 
-        ``counter`` and ``suite`` override the channel's own, for those who want to send a wrong one.
+        ``counter``, ``suite`` and ``control`` override the channel's own, for those who want a wrong one.
         Raises LocalProtocolError for an APDU that has no ciphered form.
         """
         general = self.general if general is None else general
@@ -120,7 +123,7 @@ class SecureChannel:
             raise LocalProtocolError(f"APDU {apdu[0]:02X} has no service-specific ciphering")
         if counter is None:
             counter = send.take()
-        body = suite.protect(apdu, self.own_title, counter, self.control)
+        body = suite.protect(apdu, self.own_title, counter, self.control if control is None else control)
         if general:
             head = b"\xdb" if tags is GLOBAL_TAG else b"\xdc"
             return head + b"\x08" + self.own_title + length_octets(len(body)) + body
@@ -158,9 +161,9 @@ class SecureChannel:
             suite, window = self.dedicated, self.dedicated_received
         if len(body) < HEADER_OCTETS:
             raise RemoteProtocolError("a ciphered APDU without a whole security header", data=apdu)
-        if body[0] & self.control & 0x30 != self.control & 0x30:
+        if body[0] & self.least != self.least:
             raise SecurityMissing(
-                f"security control {body[0]:02X} where {self.control:02X} is demanded", data=apdu
+                f"security control {body[0]:02X} where {self.least:02X} is demanded", data=apdu
             )
         counter = int.from_bytes(body[1:HEADER_OCTETS], "big")
         expected = self.received.expected

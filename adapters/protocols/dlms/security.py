@@ -1,4 +1,7 @@
-"""Security suite 0: AES-128 in Galois/Counter mode, as DLMS wraps APDUs and proves identities with it.
+"""Security suites 0, 1 and 2: AES in Galois/Counter mode, as DLMS wraps APDUs and proves identities with it.
+
+Suites 0 and 1 use AES-128, suite 2 AES-256; the number of the suite stands in the low bits of the security
+control octet. What suites 1 and 2 add (ECDSA, key agreement) is in ``signatures`` and ``key_agreement``.
 
 What travels (Green Book 9.2.7.2)::
 
@@ -9,8 +12,8 @@ What travels (Green Book 9.2.7.2)::
     nonce             system title of the sender (8 octets), invocation counter
     AAD               control octet + authentication key [+ plaintext, where it is not encrypted]
 
-A plaintext leaves this module only after its tag was verified and its invocation counter found fresh. Keys
-appear in no ``repr`` and in no error message. Suites 1 and 2 get their place in ``SUITES``.
+A plaintext leaves this module only after its tag was verified. Keys appear in no ``repr`` and in no error
+message.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 from enum import IntFlag
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -62,18 +65,31 @@ class SecurityMissing(RemoteProtocolError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Keys:
-    """The two keys of suite 0, 16 octets each. Neither ever shows in a ``repr``."""
+    """Encryption and authentication key: 16 octets each, 32 in suite 2. Neither ever shows in a ``repr``."""
 
     encryption_key: bytes = field(repr=False)
     authentication_key: bytes = field(repr=False)
 
     def __post_init__(self) -> None:
-        if len(self.encryption_key) != 16 or len(self.authentication_key) != 16:
-            raise LocalProtocolError("the keys of security suite 0 have 16 octets each")
+        lengths = len(self.encryption_key), len(self.authentication_key)
+        if lengths not in ((16, 16), (32, 32)):
+            raise LocalProtocolError(
+                f"the keys of a suite have 16 octets each (suite 2: 32), not {lengths[0]} and {lengths[1]}"
+            )
 
 
 class Suite(Protocol):
     """What an association needs of a security suite."""
+
+    @property
+    def number(self) -> int:
+        """0, 1 or 2."""
+        ...
+
+    @property
+    def key_octets(self) -> int:
+        """The length of both keys."""
+        ...
 
     def protect(self, plain: bytes, title: bytes, counter: int, control: int = _AE) -> bytes:
         """Return security header, text and tag."""
@@ -93,14 +109,27 @@ class Suite(Protocol):
 
 
 class SecuritySuite0:
-    """AES-GCM-128. Holds an expanded key, so keep it as long as the association lives."""
+    """AES-GCM-128. Holds an expanded key, so keep it as long as the association lives.
 
-    __slots__ = ("_aad_a", "_aad_ae", "_gcm")
+    ``beside`` is what the tag vouches for besides (the header of general-ciphering). Raises
+    LocalProtocolError where the keys have another length than the suite's.
+    """
 
-    def __init__(self, keys: Keys) -> None:
+    number: ClassVar[int] = 0
+    key_octets: ClassVar[int] = 16
+    __slots__ = ("_aad_a", "_aad_ae", "_control_a", "_control_ae", "_control_e", "_gcm")
+
+    def __init__(self, keys: Keys, beside: bytes = b"") -> None:
+        if len(keys.encryption_key) != self.key_octets:
+            raise LocalProtocolError(
+                f"the keys of security suite {self.number} have {self.key_octets} octets each"
+            )
         self._gcm = AESGCM(keys.encryption_key)
-        self._aad_a = bytes((_A,)) + keys.authentication_key
-        self._aad_ae = bytes((_AE,)) + keys.authentication_key
+        self._control_a, self._control_e, self._control_ae = (
+            bytes((control | self.number,)) for control in (_A, _E, _AE)
+        )
+        self._aad_a = self._control_a + keys.authentication_key + beside
+        self._aad_ae = self._control_ae + keys.authentication_key + beside
 
     def protect(self, plain: bytes, title: bytes, counter: int, control: int = _AE) -> bytes:
         """Return security header, text and tag for ``plain`` sent by ``title`` (8 octets).
@@ -111,11 +140,12 @@ class SecuritySuite0:
         nonce = _nonce(title, count)
         if control == _AE:
             # The 16-octet tag comes last; DLMS sends its first 12 octets.
-            return b"\x30" + count + self._gcm.encrypt(nonce, plain, self._aad_ae)[:-4]
+            return self._control_ae + count + self._gcm.encrypt(nonce, plain, self._aad_ae)[:-4]
         if control == _A:
-            return b"\x10" + count + plain + self._gcm.encrypt(nonce, b"", self._aad_a + plain)[:TAG_OCTETS]
+            tag = self._gcm.encrypt(nonce, b"", self._aad_a + plain)[:TAG_OCTETS]
+            return self._control_a + count + plain + tag
         if control == _E:
-            return b"\x20" + count + self._gcm.encrypt(nonce, plain, None)[:-16]
+            return self._control_e + count + self._gcm.encrypt(nonce, plain, None)[:-16]
         raise LocalProtocolError(f"security control {control:02X} is not built")
 
     def unprotect(self, body: bytes, title: bytes) -> tuple[bytes, int, int]:
@@ -128,7 +158,7 @@ class SecuritySuite0:
             raise RemoteProtocolError("a ciphered APDU without a whole security header", data=body)
         if len(title) != TITLE_OCTETS:
             raise RemoteProtocolError("a ciphered APDU from a sender without a system title", data=body)
-        control = body[0]
+        control = body[0] ^ self.number
         nonce = title + body[1:HEADER_OCTETS]
         if control == _AE:
             text = body[HEADER_OCTETS:-TAG_OCTETS]
@@ -142,38 +172,59 @@ class SecuritySuite0:
             tag = self._gcm.encrypt(nonce, b"", self._aad_a + plain)[:TAG_OCTETS]
         elif control == _E:
             plain = self._gcm.encrypt(nonce, body[HEADER_OCTETS:], None)[:-16]
-            return plain, control, int.from_bytes(body[1:HEADER_OCTETS], "big")
+            return plain, body[0], int.from_bytes(body[1:HEADER_OCTETS], "big")
         elif control & 0x0F:
-            raise RemoteProtocolError(f"security suite {control & 0x0F} in a suite 0 association", data=body)
+            raise RemoteProtocolError(
+                f"security suite {body[0] & 0x0F} in a suite {self.number} association", data=body
+            )
         else:
             raise SecurityMissing(
-                f"security control {control:02X} is not built or protects nothing", data=body
+                f"security control {body[0]:02X} is not built or protects nothing", data=body
             )
         if len(body) < HEADER_OCTETS + TAG_OCTETS or not hmac.compare_digest(tag, body[-TAG_OCTETS:]):
             raise DecipheringFailed("the authentication tag does not fit", data=body)
-        return plain, control, int.from_bytes(body[1:HEADER_OCTETS], "big")
+        return plain, body[0], int.from_bytes(body[1:HEADER_OCTETS], "big")
 
     def prove(self, challenge: bytes, title: bytes, counter: int) -> bytes:
         """Return f(challenge): security control, invocation counter and GMAC, 17 octets."""
         count = _counter_octets(counter)
         tag = self._gcm.encrypt(_nonce(title, count), b"", self._aad_a + challenge)[:TAG_OCTETS]
-        return b"\x10" + count + tag
+        return self._control_a + count + tag
 
     def check_proof(self, proof: bytes, challenge: bytes, title: bytes) -> int:
         """Return the invocation counter of ``proof`` made by ``title``. Raises DecipheringFailed."""
-        if len(proof) != HEADER_OCTETS + TAG_OCTETS or proof[0] != _A or len(title) != TITLE_OCTETS:
-            raise DecipheringFailed("this is no GMAC of security suite 0", data=proof)
+        if (
+            len(proof) != HEADER_OCTETS + TAG_OCTETS
+            or proof[0] != _A | self.number
+            or len(title) != TITLE_OCTETS
+        ):
+            raise DecipheringFailed(f"this is no GMAC of security suite {self.number}", data=proof)
         counter = int.from_bytes(proof[1:HEADER_OCTETS], "big")
         if not hmac.compare_digest(self.prove(challenge, title, counter), proof):
             raise DecipheringFailed("the GMAC does not fit the challenge", data=proof)
         return counter
 
     def __repr__(self) -> str:
-        return "SecuritySuite0(<keys>)"
+        return f"{type(self).__name__}(<keys>)"
 
 
-SUITES: dict[int, type[SecuritySuite0]] = {0: SecuritySuite0}
-"""Suite number to class. 1 and 2 (ECDSA, ECDH, AES-GCM-256) belong here once they are built."""
+class SecuritySuite1(SecuritySuite0):
+    """AES-GCM-128; beside it ECDSA, ECDH on P-256 and SHA-256."""
+
+    number: ClassVar[int] = 1
+    __slots__ = ()
+
+
+class SecuritySuite2(SecuritySuite0):
+    """AES-GCM-256; beside it ECDSA, ECDH on P-384 and SHA-384."""
+
+    number: ClassVar[int] = 2
+    key_octets: ClassVar[int] = 32
+    __slots__ = ()
+
+
+SUITES: dict[int, type[SecuritySuite0]] = {0: SecuritySuite0, 1: SecuritySuite1, 2: SecuritySuite2}
+"""Suite number to class."""
 
 
 def _nonce(title: bytes, count: bytes) -> bytes:

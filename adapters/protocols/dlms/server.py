@@ -378,7 +378,8 @@ class ServerAssociation:
             return self._exception(NOT_ALLOWED) if request.confirmed else None
         assert isinstance(request, ActionRequestNormal)
         self.state = next_state(Role.SERVER, self.state, Event.HLS_PROOF)
-        if self.policy.accepts_proof(self._proof_is_right(opening, request.data)):
+        correct = self._proof_is_right(opening, request.data)
+        if self.policy.accepts_proof(correct, _is_reflected(opening, request.data)):
             self.state = next_state(Role.SERVER, self.state, Event.HLS_CONFIRMED)
             self._opening = None
             self._associated(opening)
@@ -394,10 +395,19 @@ class ServerAssociation:
     def _proof_is_right(self, opening: Opening, argument: Data | None) -> bool:
         try:
             if argument is not None:
-                opening.check_proof(argument.octets())
+                opening.check_proof(argument.octets(), self.policy.system_title)
                 return True
         except CounterReplayed:
             self.policy.security_event(SecurityEvent.COUNTER_REPLAYED)
         except RemoteProtocolError:
             pass
         return False
+
+
+def _is_reflected(opening: Opening, argument: Data | None) -> bool:
+    """Return whether a proof is our own challenge sent back."""
+    return (
+        argument is not None
+        and argument.tag is DataType.OCTET_STRING
+        and argument.octets() == opening.server_challenge
+    )

@@ -32,14 +32,16 @@ from adapters.protocols.dlms.enums import (
     ServiceErrorType,
     StateError,
 )
+from adapters.protocols.dlms.hls import TITLED_MECHANISMS, Exchange, HlsCredentials
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
     COUNTER_LIMIT,
+    SUITES,
     TITLE_OCTETS,
     CounterReplayed,
     DecipheringFailed,
     Keys,
-    SecuritySuite0,
+    Suite,
     secrets_match,
 )
 from adapters.protocols.dlms.server_policy import Ciphering, Denial, SecurityEvent, ServerPolicy, Terms
@@ -67,7 +69,7 @@ class Granted:
     response: InitiateResponse
     client_max_pdu: int
     channel: SecureChannel | None = None
-    dedicated: SecuritySuite0 | None = None  # for the services, once the association is open
+    dedicated: Suite | None = None  # for the services, once the association is open
 
     @property
     def overhead(self) -> int:
@@ -86,14 +88,29 @@ class Opening:
     answer: Aare | ExceptionResponse = field(repr=False)
     granted: Granted | None = None
     ciphering: Ciphering | None = None
+    hls: HlsCredentials = field(default_factory=HlsCredentials, repr=False)
 
     def encode(self) -> bytes:
         """Return the answer."""
         return self.answer.encode()
 
-    def check_proof(self, proof: bytes) -> None:
+    @property
+    def server_challenge(self) -> bytes:
+        """The challenge StoC; empty where none was sent."""
+        return self.answer.authentication_value or b"" if isinstance(self.answer, Aare) else b""
+
+    def check_proof(self, proof: bytes, system_title: bytes) -> None:
         """Check f(StoC), pass 3 of HLS. Raises DecipheringFailed or CounterReplayed."""
-        ciphering, answer = self.ciphering, self.answer
+        ciphering, answer, mechanism = self.ciphering, self.answer, self.request.mechanism
+        if mechanism is not MechanismId.HLS_GMAC:
+            exchange = Exchange(
+                prover_title=self.request.calling_ap_title,
+                verifier_title=system_title,
+                challenge=self.server_challenge,
+                own_challenge=self.request.authentication_value or b"",
+            )
+            self.hls.check(mechanism, proof, exchange)
+            return
         if ciphering is None or not isinstance(answer, Aare) or answer.authentication_value is None:
             raise DecipheringFailed("no keys for this client")
         challenge = answer.authentication_value
@@ -105,8 +122,16 @@ class Opening:
 
     def our_proof(self, system_title: bytes) -> bytes:
         """Return f(CtoS), pass 4 of HLS."""
-        assert self.ciphering is not None, "an HLS opening has keys"
-        challenge = self.request.authentication_value or b""
+        challenge, mechanism = self.request.authentication_value or b"", self.request.mechanism
+        if mechanism is not MechanismId.HLS_GMAC:
+            exchange = Exchange(
+                prover_title=system_title,
+                verifier_title=self.request.calling_ap_title,
+                challenge=challenge,
+                own_challenge=self.server_challenge,
+            )
+            return self.hls.prove(mechanism, exchange)
+        assert self.ciphering is not None, "an opening with GMAC has keys"
         return self.ciphering.suite.prove(challenge, system_title, self.ciphering.send.take())
 
 
@@ -197,7 +222,7 @@ def _grant(request: Aarq, policy: ServerPolicy) -> Opening:
         channel=channel,
         dedicated=dedicated,
     )
-    return Opening(request=request, answer=answer, granted=granted, ciphering=terms.ciphering)
+    return Opening(request=request, answer=answer, granted=granted, ciphering=terms.ciphering, hls=terms.hls)
 
 
 def _check_names(request: Aarq, terms: Terms) -> None:
@@ -214,8 +239,10 @@ def _check_names(request: Aarq, terms: Terms) -> None:
     if not request.context.ciphered and mechanism in terms.ciphered:
         raise _Denied(Denial(diagnostic=_USER.APPLICATION_CONTEXT_NAME_NOT_SUPPORTED))
     if mechanism.is_hls:
-        if len(request.calling_ap_title) != TITLE_OCTETS:
+        if mechanism in TITLED_MECHANISMS and len(request.calling_ap_title) != TITLE_OCTETS:
             raise _Denied(Denial(diagnostic=_USER.CALLING_AP_TITLE_NOT_RECOGNIZED))
+        if not terms.hls.suffices_for(mechanism):
+            raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_MECHANISM_NAME_NOT_RECOGNISED))
         if len(request.authentication_value or b"") not in _CHALLENGE_OCTETS:
             raise _Denied(Denial(diagnostic=_USER.AUTHENTICATION_FAILURE))
 
@@ -235,6 +262,7 @@ def _channel(request: Aarq, policy: ServerPolicy, terms: Terms) -> SecureChannel
         send=ciphering.send,
         received=ciphering.received,
         control=ciphering.control,
+        least=ciphering.least,
     )
 
 
@@ -275,8 +303,10 @@ def _initiate_error(value: int) -> _Denied:
     return _Denied(Denial(), error.encode())
 
 
-def _dedicated(key: bytes, terms: Terms) -> SecuritySuite0:
+def _dedicated(key: bytes, terms: Terms) -> Suite:
     """Return the suite with the dedicated key in the place of the encryption key."""
-    if len(key) != 16 or terms.ciphering is None:
+    ciphering = terms.ciphering
+    if ciphering is None or len(key) != ciphering.suite.key_octets:
         raise _initiate_error(_OTHER)
-    return SecuritySuite0(Keys(encryption_key=key, authentication_key=terms.ciphering.authentication_key))
+    keys = Keys(encryption_key=key, authentication_key=ciphering.authentication_key)
+    return SUITES[ciphering.suite.number](keys)

@@ -23,7 +23,8 @@ from adapters.protocols.dlms.enums import (
     DiagnosticSource,
     MechanismId,
 )
-from adapters.protocols.dlms.security import CounterWindow, InvocationCounter, SecuritySuite0
+from adapters.protocols.dlms.hls import HlsCredentials
+from adapters.protocols.dlms.security import CounterWindow, InvocationCounter, Suite
 
 
 class Service(StrEnum):
@@ -63,11 +64,12 @@ BUSY = Denial(
 class Ciphering:
     """The keys and counters that the server and one client share; they outlive associations."""
 
-    suite: SecuritySuite0
+    suite: Suite
     authentication_key: bytes = field(repr=False)
     send: InvocationCounter
     received: CounterWindow
     control: int = 0x30  # what every APDU must carry: authentication 10, encryption 20
+    least: int | None = None  # what is demanded of the client, where that is less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,7 @@ class Terms:
     ciphering: Ciphering | None = None
     confirmed_services: bool = True
     serves_plain: bool = False
+    hls: HlsCredentials = field(default_factory=HlsCredentials, repr=False)
 
 
 class ServerPolicy(Protocol):
@@ -121,8 +124,11 @@ class ServerPolicy(Protocol):
         """Return a fresh challenge of 8 to 64 octets."""
         ...
 
-    def accepts_proof(self, correct: bool) -> bool:
-        """Return whether the HLS proof just received, which is ``correct`` or not, opens the association."""
+    def accepts_proof(self, correct: bool, reflected: bool = False) -> bool:
+        """Return whether the HLS proof just received, which is ``correct`` or not, opens the association.
+
+        ``reflected``: it is our own challenge sent back, which proves nothing.
+        """
         ...
 
     def serves_unassociated(self, service: Service) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from adapters.errors import LocalProtocolError
 from adapters.protocols.dlms.client_events import Spoil
 from adapters.protocols.dlms.secure_channel import SecureChannel
-from adapters.protocols.dlms.security import Keys, SecurityControl, SecuritySuite0
+from adapters.protocols.dlms.security import SUITES, Keys, SecurityControl, Suite
 
 CIPHERING_FLAWS = frozenset(
     {
@@ -18,6 +18,8 @@ CIPHERING_FLAWS = frozenset(
         Spoil.REPLAYED_COUNTER,
         Spoil.LOWER_COUNTER,
         Spoil.UNCIPHERED,
+        Spoil.OTHER_SUITE,
+        Spoil.WEAKER_PROTECTION,
     }
 )
 """Flaws that can be put into any ciphered APDU."""
@@ -75,13 +77,34 @@ def protect_spoiled(
     if spoil is Spoil.UNCIPHERED:
         return apdu
     if spoil is Spoil.WRONG_KEY:
-        wrong = SecuritySuite0(wrong_keys(keys, channel.control))
+        wrong = SUITES[channel.suite.number](wrong_keys(keys, channel.control))
         return channel.protect(apdu, suite=wrong, general=general)
     if spoil is Spoil.DAMAGED_TAG:
         if not channel.control & SecurityControl.AUTHENTICATED:
             raise nothing_to_spoil(spoil, "an APDU without a tag")
         return flipped(channel.protect(apdu, general=general))
+    if spoil is Spoil.OTHER_SUITE:
+        return channel.protect(apdu, suite=_other_suite(channel, keys), general=general)
+    if spoil is Spoil.WEAKER_PROTECTION:
+        return channel.protect(apdu, general=general, control=_weaker(channel.control))
     if spoil in (Spoil.REPLAYED_COUNTER, Spoil.LOWER_COUNTER):
         counter = old_counter(channel.counter_for(apdu, general).next_value, spoil)
         return channel.protect(apdu, counter=counter, general=general)
     raise nothing_to_spoil(spoil, "a ciphered APDU")
+
+
+def _other_suite(channel: SecureChannel, keys: Keys) -> Suite:
+    """Return the suite beside the agreed one that uses the same AES: suite 0 for 1 and 1 for 0."""
+    number = {0: 1, 1: 0}.get(channel.suite.number)
+    if number is None:
+        raise nothing_to_spoil(Spoil.OTHER_SUITE, "suite 2, whose keys fit no other suite")
+    return SUITES[number](keys)
+
+
+def _weaker(control: int) -> int:
+    """Return a protection that leaves out the encryption the association has agreed on."""
+    if control & SecurityControl.AUTHENTICATED_ENCRYPTED != SecurityControl.AUTHENTICATED_ENCRYPTED:
+        raise nothing_to_spoil(
+            Spoil.WEAKER_PROTECTION, "an association that does not both authenticate and encrypt"
+        )
+    return SecurityControl.AUTHENTICATED
