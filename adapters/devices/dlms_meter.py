@@ -27,7 +27,9 @@ from adapters.roles import ClockReading, Identity, RegisterReading, ServiceDone
 CLOCK_FALLBACK = "8/0-0:1.0.0.255"
 
 
-class DlmsMeter(ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices, DlmsImages, SecurityServices):
+class DlmsMeter(
+    ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices, DlmsImages, SecurityServices
+):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"

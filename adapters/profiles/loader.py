@@ -5,6 +5,7 @@ A profile says by its ``protocol`` what kind it is. Whoever needs one kind asks 
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar, get_args
@@ -25,6 +26,7 @@ MODELS: dict[str, type[BaseModel]] = {"dlms": Profile, "c1219": AnsiProfile, "pa
 """The kinds of profiles, by protocol; one that does not say is of the first."""
 _DEFAULT = "dlms"
 AnyProfile = Profile | AnsiProfile  # of a meter
+_EXTENDS = re.compile(rb"(?m)^extends:[ ]*[\"']?([\w./-]+)")
 ProfileModel = TypeVar("ProfileModel", bound=BaseModel)
 
 
@@ -49,15 +51,18 @@ def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> Prof
     profile of another kind of meter.
     """
     path = _path_of(name_or_path)
-    loaded: ProfileModel = _loaded(model, str(path), content_of(path))
+    content = content_of(path)
+    loaded: ProfileModel = _loaded(model, str(path), content, _content_below(content))
     return loaded
 
 
 @lru_cache(maxsize=64)
-def _loaded(model: type[ProfileModel], name: str, content: bytes) -> ProfileModel:
-    """Return the profile that ``content`` is. Profiles are frozen, so devices and benches share them."""
-    file = parse(content, name)
-    file = _read(name_or_path)
+def _loaded(model: type[ProfileModel], name: str, content: bytes, _below: bytes) -> ProfileModel:
+    """Return the profile that ``content`` is. Profiles are frozen, so devices and benches share them.
+
+    The content of the profile it extends is a key of the cache, as its own is.
+    """
+    file = _with_base(parse(content, name))
     wanted = get_args(model.model_fields["protocol"].annotation)[0]
     protocol = _protocol(file)
     if protocol != wanted and protocol in MODELS:
@@ -80,9 +85,23 @@ def load_any_profile(name_or_path: str | Path) -> AnyProfile | PathsProfile:
     return profile
 
 
+def _content_below(content: bytes) -> bytes:
+    """Return the content of the profile that another one extends, nothing where there is none."""
+    found = _EXTENDS.search(content)
+    if found is None:
+        return b""
+    try:
+        return content_of(_path_of(found[1].decode()))
+    except ConfigError:
+        return b""  # told with its place when the file is read
+
+
 def _read(name_or_path: str | Path) -> YamlFile:
+    return _with_base(read(_path_of(name_or_path)))
+
+
+def _with_base(file: YamlFile) -> YamlFile:
     """Return the file of a profile; where it says ``extends``, on top of the profile it names."""
-    file = read(_path_of(name_or_path))
     base = file.data.get("extends") if isinstance(file.data, dict) else None
     if not isinstance(base, str):
         return file

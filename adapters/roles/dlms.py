@@ -33,10 +33,9 @@ RequestFlaw = Literal[
     "unconfirmed",
     "wrong-block-number",
     "block-abort",
+    "other-suite",
+    "weaker-protection",
 ]
-    "", "wrong-key", "damaged-tag", "replayed-counter", "lower-counter", "unciphered", "unconfirmed",
-    "other-suite", "weaker-protection",
-]  # fmt: skip
 Service = Literal["get", "set", "action"]
 
 
@@ -112,7 +111,17 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(DlmsModeC, DlmsProbing, DlmsProfiles, DlmsControl, DlmsLists, DlmsImageTransfer, DlmsSecurity, Meter, Protocol):
+class DlmsMeter(
+    DlmsModeC,
+    DlmsProbing,
+    DlmsProfiles,
+    DlmsControl,
+    DlmsLists,
+    DlmsImageTransfer,
+    DlmsSecurity,
+    Meter,
+    Protocol,
+):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

@@ -160,7 +160,8 @@ def _moment(octets: bytes) -> datetime:
     """Return the moment of a COSEM date-time that has every part (Blue Book 4.1.6.1)."""
     year = int.from_bytes(octets[:2], "big")
     deviation = int.from_bytes(octets[9:11], "big", signed=True)
-    local = datetime(year, octets[2], octets[3], *octets[5:8], octets[8] * 10_000, tzinfo=UTC)
+    hour, minute, second = octets[5:8]
+    local = datetime(year, octets[2], octets[3], hour, minute, second, octets[8] * 10_000, UTC)
     return local + timedelta(minutes=deviation)
 
 

@@ -44,8 +44,7 @@ def test_provider_bench_is_what_a_bench_file_holds() -> None:
         assert links["ip"].options()["framing"] == "wrapper"
         assert described.devices["meter"].identity.serial == "30112345"
         assert described.devices["source"].role == "power_source"
-        assert set(described.allow) == {"energise", "disconnect", "configure", "firmware"}
-        assert set(described.allow) == {"energise", "disconnect", "configure", "keys"}
+        assert set(described.allow) == {"energise", "disconnect", "configure", "firmware", "keys"}
 
 
 def test_provider_same_seed_same_bytes() -> None:

@@ -212,7 +212,6 @@ class ClientAtLink:
             conformance=Conformance.from_labels(rules.conformance),
             max_pdu=rules.max_pdu,
             password=self.table.passwords.get(self.client, b"00000000"),
-            ciphering=ciphering,
             serves_plain=not self.world.obeys("DLX-NEG-25"),
             ciphering=None if setup is None else setup.ciphering,
             hls=careless_signer(hls, self.world),
@@ -270,31 +269,29 @@ class ClientAtLink:
 
     def accepts_proof(self, correct: bool, reflected: bool = False) -> bool:
         """Accept the right proof only."""
-        if self.client == MANAGEMENT:
-            return correct or not self.world.obeys("DL-CLI-08")
-        return correct or not self.world.obeys("DLX-NEG-19")
+        mechanism = self.association.mechanism
+        if mechanism is MechanismId.HLS_GMAC and self.client == MANAGEMENT:
+            correct = correct or not self.world.obeys("DL-CLI-08")
+        elif mechanism is MechanismId.HLS_GMAC and not reflected:
+            correct = correct or not self.world.obeys("DLX-NEG-19")
+        return judged(self.world, mechanism, correct, reflected)
 
     def security_event(self, event: SecurityEvent) -> None:
         """Write it to the fraud log, each under its own number."""
         named = event
         if event is SecurityEvent.AUTHENTICATION_FAILED:
             self.table.lock_out.failed(self.client)
-            if not self.world.obeys("DLX-NEG-26"):
-                return None
+            if self.association.mechanism.is_hls:
+                logged = self.world.obeys("DLX-SEC-09")
+            else:
+                logged = self.world.obeys("DLX-NEG-26")
+            if not logged:
+                return
         elif event is SecurityEvent.DECIPHERING_FAILED and not self.world.obeys("DLX-NEG-27"):
             named = SecurityEvent.AUTHENTICATION_FAILED
         elif event is SecurityEvent.COUNTER_REPLAYED and not self.world.obeys("DLX-NEG-28"):
             named = SecurityEvent.DECIPHERING_FAILED
         self.meter.record("fraud", named.value)
-        if self.client == MANAGEMENT and self.association.mechanism is MechanismId.HLS_GMAC:
-            correct = correct or not self.world.obeys("DL-CLI-08")
-        return judged(self.world, self.association.mechanism, correct, reflected)
-
-    def security_event(self, event: SecurityEvent) -> None:
-        """Write it to the fraud log."""
-        if event is SecurityEvent.AUTHENTICATION_FAILED and not self.world.obeys("DLX-SEC-09"):
-            return
-        self.meter.record("fraud", event.value)
 
     # --- services ----------------------------------------------------------------------------------------
 

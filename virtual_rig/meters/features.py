@@ -43,7 +43,14 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         demand.end_billing()
 
     schedules.script("billing_script", 1, end_billing)
-    return (profiles, demand, Limiter(meter, schedules), schedules, PortSetup(meter))
     firmware = Firmware(meter, meter.firmware_traits)
-    return (firmware, ActivationSchedule(meter, firmware))
-    return (meter.security,)
+    return (
+        firmware,
+        ActivationSchedule(meter, firmware),
+        profiles,
+        demand,
+        Limiter(meter, schedules),
+        schedules,
+        PortSetup(meter),
+        meter.security,
+    )

@@ -31,8 +31,8 @@ from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.metrology import Metrology, register_value
 from virtual_rig.meters.moments import Moments
-from virtual_rig.meters.selective_access import Column, Selector
 from virtual_rig.meters.security_setup import SecuritySetups
+from virtual_rig.meters.selective_access import Column, Selector
 from virtual_rig.supply import Supply
 from virtual_rig.wire import Timer
 from virtual_rig.world import World
@@ -110,6 +110,7 @@ class Mcs301:
     def on_switch(self, listener: Callable[[], None]) -> None:
         """Call ``listener()`` right before the supply switch moves."""
         self._switch_listeners.append(listener)
+
     def on_links(self, listener: Callable[[bool], None]) -> None:
         """Call ``listener(up)`` after the meter came up or went down, a restart under supply included."""
         self._link_listeners.append(listener)
@@ -159,9 +160,8 @@ class Mcs301:
                 self._restart = None
             self._cut_at_s = now_s
             self.record("standard", "power_down")
-        for listener in (*self._power_listeners, *self._link_listeners):
         self.security.power(up)
-        for listener in self._power_listeners:
+        for listener in (*self._power_listeners, *self._link_listeners):
             listener(up)
 
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:

@@ -91,6 +91,8 @@ class Mcs301Entry(PartEntry):
 def _mode_c_password(context: SiteContext) -> bytes:
     """Return eight digits, made from the seed as all secrets of a site."""
     return b"%08d" % (int.from_bytes(context.demo_secret("mode_c.password", 4), "big") % 10**8)
+
+
 def _firmware_traits(device: str, context: SiteContext) -> FirmwareTraits:
     """Return how the meter deals with images, faults of the device included.
 
