@@ -97,5 +97,5 @@ class DlmsProbing(Protocol):
     def fail_authentication(
         self, client: str, link: str = "", times: int = 1, mechanism: Literal["", "lls", "hls-gmac"] = ""
     ) -> AttemptsMade:
-        """Present a wrong password or HLS proof so many times. A meter may lock the client out for a while."""
+        """Present a wrong password or proof so many times. A meter may lock the client out for a while."""
         ...

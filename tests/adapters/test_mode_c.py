@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 from typing import Any
 
+import damage
 import pytest
 import yaml
-from damage import havoc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,7 +153,7 @@ def test_stream_damaged_input_never_raises_and_comes_to_an_end(seed: int) -> Non
             b"\x15",
         ]
     )
-    read(havoc(rng, good, [b"\x01", b"\x02", b"\x03", b"\x04", b"\x15"]))
+    read(damage.havoc(rng, good, [b"\x01", b"\x02", b"\x03", b"\x04", b"\x15"]))
 
 
 def test_stream_endless_message_is_given_up_at_the_limit() -> None:

@@ -27,7 +27,7 @@ from virtual_rig.wire import LineModel
 from virtual_rig.world import World
 
 T = TypeVar("T")
-LinkWire = Literal["virt", "pty", "tcp", "udp"]
+LinkWire = Literal["virt", "pty", "tcp"]
 SerialWire = Literal["virt", "pty"]
 MAIN = "main"  # the link of a device that has only one
 

@@ -16,16 +16,18 @@ from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.ports import Cut, OpticalPort, SerialPort, TcpPort
 from virtual_rig.meters.udp_port import UdpPort
-from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
+from virtual_rig.parts.base import BuiltPart, Endpoint, LinkWire, PartEntry, SiteContext, SiteModel
 from virtual_rig.wire import LineModel
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[AR][+-]$")]
 
 
-class Mcs301Link(LinkEntry):
-    """One way to the meter: which of its ports, on which kind of wire."""
+class Mcs301Link(SiteModel):
+    """One way to the meter: which of its ports, on which kind of wire; IP ports go by datagrams, too."""
 
     port: str
+    wire: LinkWire | Literal["udp"]
+    tcp_port: int = Field(default=0, ge=0, le=65535)  # of TCP or UDP; 0 is any that is free
     mode_e: bool = False
 
 
