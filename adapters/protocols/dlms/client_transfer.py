@@ -29,6 +29,10 @@ OVERHEAD = 1 + 3 + 5 + 12 + 1 + 8
 """Octets that ciphering adds at most: tag, length, security header, authentication tag, system title."""
 
 
+LONG_OCTETS = 4 << 20
+"""What the blocks of one long answer may come to in all."""
+
+
 class NotGranted(LocalProtocolError):
     """The server did not grant what is asked for in this association; ``what`` names the conformance bits."""
 
@@ -133,7 +137,7 @@ class Collected:
         if not raw and not last:
             raise RemoteProtocolError(f"block {number} is empty and not the last one")
         octets = self.octets + len(raw)
-        if octets > self.budget.octets or len(self.pieces) >= self.budget.items:
+        if octets > min(self.budget.octets, LONG_OCTETS) or len(self.pieces) >= self.budget.items:
             raise RemoteProtocolError(f"a long answer beyond {octets} octets exceeds the budget")
 
     def add(self, raw: bytes) -> None:
