@@ -30,7 +30,7 @@ ProfileModel = TypeVar("ProfileModel", bound=BaseModel)
 def shipped_profiles(protocol: str = "") -> tuple[str, ...]:
     """Return the names of the profiles that ship with the product, or of those of one protocol."""
     found = sorted(_SHIPPED.glob("*.yaml"))
-    return tuple(path.stem for path in found if not protocol or _protocol(_read(path)) == protocol)
+    return tuple(path.stem for path in found if not protocol or _protocol(_with_base(read(path))) == protocol)
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
@@ -47,7 +47,7 @@ def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> Prof
     Raises ConfigError (ConfigErrors for several mistakes) with file, line and column; also where it is a
     profile of another kind of meter.
     """
-    file = _read(name_or_path)
+    file = _with_base(read(_path_of(name_or_path)))
     wanted = get_args(model.model_fields["protocol"].annotation)[0]
     protocol = _protocol(file)
     if protocol != wanted and protocol in MODELS:
@@ -61,7 +61,7 @@ def load_profile_as(name_or_path: str | Path, model: type[ProfileModel]) -> Prof
 
 def load_any_profile(name_or_path: str | Path) -> AnyProfile | PathsProfile:
     """Return a profile of whatever kind it says it is. Raises ConfigError."""
-    file = _read(name_or_path)
+    file = _with_base(read(_path_of(name_or_path)))
     protocol = _protocol(file)
     if protocol not in MODELS:
         raise file.error(("protocol",), f"unknown protocol `{shown(protocol)}`", suggest(protocol, MODELS))
@@ -70,9 +70,8 @@ def load_any_profile(name_or_path: str | Path) -> AnyProfile | PathsProfile:
     return profile
 
 
-def _read(name_or_path: str | Path) -> YamlFile:
+def _with_base(file: YamlFile) -> YamlFile:
     """Return the file of a profile; where it says ``extends``, on top of the profile it names."""
-    file = read(_path_of(name_or_path))
     base = file.data.get("extends") if isinstance(file.data, dict) else None
     if not isinstance(base, str):
         return file

@@ -31,7 +31,7 @@ from adapters.protocols.dlms.server_policy import (
 from virtual_rig.meters.association_objects import MECHANISMS, AssociationObjects
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.mcs301 import Mcs301
-from virtual_rig.meters.proofs import careless_signer, credentials_of, judged
+from virtual_rig.meters.proofs import NEWER_PROOFS, careless_signer, credentials_of, judged
 from virtual_rig.meters.security_setup import CLASS_ID as SECURITY_SETUP
 from virtual_rig.meters.security_setup import KeyKind
 
@@ -256,7 +256,9 @@ class ClientAtLink:
 
     def security_event(self, event: SecurityEvent) -> None:
         """Write it to the fraud log."""
-        if event is SecurityEvent.AUTHENTICATION_FAILED and not self.world.obeys("DLX-SEC-09"):
+        proof_failed = event is SecurityEvent.AUTHENTICATION_FAILED
+        newer = self.association.mechanism in NEWER_PROOFS
+        if proof_failed and newer and not self.world.obeys("DLX-SEC-09"):
             return
         self.meter.record("fraud", event.value)
 

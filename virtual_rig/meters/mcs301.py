@@ -88,6 +88,11 @@ class Mcs301:
         """Call ``listener(up)`` after the meter has come up or gone down."""
         self._power_listeners.append(listener)
 
+    def restart_counters(self, client: str) -> None:
+        """Count anew both ways: ``client`` has a new encryption key, and its counters are the key's."""
+        self.received_counters[client] = CounterWindow()
+        self.sent_counters[client] = InvocationCounter(1)
+
     def record(self, log: str, event: str) -> None:
         """Write ``event`` to ``log`` by the names the profile gives them; unknown ones are not logged."""
         number = self._numbers.get(log, {}).get(event)
