@@ -33,7 +33,7 @@ ProfileModel = TypeVar("ProfileModel", bound=BaseModel)
 def shipped_profiles(protocol: str = "") -> tuple[str, ...]:
     """Return the names of the profiles that ship with the product, or of those of one protocol."""
     found = sorted(_SHIPPED.glob("*.yaml"))
-    return tuple(path.stem for path in found if not protocol or _protocol(_read(path)) == protocol)
+    return tuple(path.stem for path in found if not protocol or _protocol(_with_base(read(path))) == protocol)
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
@@ -63,6 +63,7 @@ def _loaded(model: type[ProfileModel], name: str, content: bytes, _below: bytes)
     The content of the profile it extends is a key of the cache, as its own is.
     """
     file = _with_base(parse(content, name))
+    file = _with_base(read(_path_of(name_or_path)))
     wanted = get_args(model.model_fields["protocol"].annotation)[0]
     protocol = _protocol(file)
     if protocol != wanted and protocol in MODELS:
@@ -76,7 +77,7 @@ def _loaded(model: type[ProfileModel], name: str, content: bytes, _below: bytes)
 
 def load_any_profile(name_or_path: str | Path) -> AnyProfile | PathsProfile:
     """Return a profile of whatever kind it says it is. Raises ConfigError."""
-    file = _read(name_or_path)
+    file = _with_base(read(_path_of(name_or_path)))
     protocol = _protocol(file)
     if protocol not in MODELS:
         raise file.error(("protocol",), f"unknown protocol `{shown(protocol)}`", suggest(protocol, MODELS))

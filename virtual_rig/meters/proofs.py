@@ -9,6 +9,9 @@ from adapters.protocols.dlms.hls import SECRET_MECHANISMS, Exchange, HlsCredenti
 from adapters.protocols.dlms.signatures import SigningKey, VerifyingKey
 from virtual_rig.world import World
 
+NEWER_PROOFS = SECRET_MECHANISMS | {MechanismId.HLS_ECDSA}
+"""Mechanisms beside password and GMAC, which firmware of another age may have forgotten to log."""
+
 
 def credentials_of(secret: bytes, own_key: bytes, client_key: bytes) -> HlsCredentials:
     """Return what the meter holds for one client: ``own_key`` and ``client_key`` are private scalars.

@@ -18,6 +18,7 @@ from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import ActionResult, DataType
 from adapters.protocols.dlms.key_wrap import unwrap
 from adapters.protocols.dlms.security import SUITES, InvocationCounter, Keys, Suite
+from adapters.protocols.dlms.security import SUITES, Keys, Suite
 from adapters.protocols.dlms.server_policy import Ciphering
 from virtual_rig.meters.careless_suites import AnySuite, EitherKeys
 from virtual_rig.meters.cosem import LiveObject
@@ -187,12 +188,12 @@ class SecuritySetup:
             self._previous = before
         if KeyKind.UNICAST in taken:
             if self._world.obeys("DLX-KEY-07"):
-                self._restart_counters()
+                self._meter.restart_counters(self.client)
             if not self._world.obeys("DLX-KEY-11"):
                 for sibling in self._siblings.of.values():
                     sibling.adopt(taken[KeyKind.UNICAST])
         if KeyKind.BROADCAST in taken and not self._world.obeys("DLX-KEY-12"):
-            self._restart_counters()
+            self._meter.restart_counters(self.client)
         self._ciphering = None
         if self._world.obeys("DLX-KEY-10"):
             self._meter.record("standard", "keys_changed")
