@@ -63,7 +63,6 @@ def _loaded(model: type[ProfileModel], name: str, content: bytes, _below: bytes)
     The content of the profile it extends is a key of the cache, as its own is.
     """
     file = _with_base(parse(content, name))
-    file = _with_base(read(_path_of(name_or_path)))
     wanted = get_args(model.model_fields["protocol"].annotation)[0]
     protocol = _protocol(file)
     if protocol != wanted and protocol in MODELS:

@@ -37,9 +37,6 @@ class ActivationSchedule:
         self._due: datetime | None = None
         self._timer: Timer | None = None
 
-    def start(self) -> None:
-        """Nothing begins by itself."""
-
     def bind(self, name: str, live: LiveObject) -> bool:
         """Serve the script table and the schedule."""
         if name == "image_activation_script":

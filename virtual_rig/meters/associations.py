@@ -34,9 +34,8 @@ from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.guarded import GuardedAssociation
 from virtual_rig.meters.lock_out import LockOut
 from virtual_rig.meters.mcs301 import Mcs301
-from virtual_rig.meters.proofs import careless_signer, credentials_of, judged
-from virtual_rig.meters.refusals import Refusals
 from virtual_rig.meters.proofs import NEWER_PROOFS, careless_signer, credentials_of, judged
+from virtual_rig.meters.refusals import Refusals
 from virtual_rig.meters.security_setup import CLASS_ID as SECURITY_SETUP
 from virtual_rig.meters.security_setup import KeyKind
 
@@ -282,7 +281,7 @@ class ClientAtLink:
         named = event
         if event is SecurityEvent.AUTHENTICATION_FAILED:
             self.table.lock_out.failed(self.client)
-            if self.association.mechanism.is_hls:
+            if self.association.mechanism in NEWER_PROOFS:
                 logged = self.world.obeys("DLX-SEC-09")
             else:
                 logged = self.world.obeys("DLX-NEG-26")
@@ -293,12 +292,6 @@ class ClientAtLink:
         elif event is SecurityEvent.COUNTER_REPLAYED and not self.world.obeys("DLX-NEG-28"):
             named = SecurityEvent.DECIPHERING_FAILED
         self.meter.record("fraud", named.value)
-        """Write it to the fraud log."""
-        proof_failed = event is SecurityEvent.AUTHENTICATION_FAILED
-        newer = self.association.mechanism in NEWER_PROOFS
-        if proof_failed and newer and not self.world.obeys("DLX-SEC-09"):
-            return
-        self.meter.record("fraud", event.value)
 
     # --- services ----------------------------------------------------------------------------------------
 

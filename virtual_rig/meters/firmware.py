@@ -85,9 +85,6 @@ class Firmware:
 
     # --- objects -----------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Nothing begins by itself."""
-
     def bind(self, name: str, live: LiveObject) -> bool:
         """Serve the image transfer object and the firmware identifiers."""
         identifiers: dict[str, Callable[[], bytes]] = {

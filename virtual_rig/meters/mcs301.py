@@ -134,9 +134,10 @@ class Mcs301:
         self._restart = self.world.scheduler.call_later(duration_s, done)
         for listener in self._link_listeners:
             listener(False)
+
     def restart_counters(self, client: str) -> None:
         """Count anew both ways: ``client`` has a new encryption key, and its counters are the key's."""
-        self.received_counters[client] = CounterWindow()
+        self.received_counters[client] = GuardedWindow(self.world)
         self.sent_counters[client] = InvocationCounter(1)
 
     def record(self, log: str, event: str) -> None:

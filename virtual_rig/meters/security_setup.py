@@ -17,12 +17,10 @@ from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import ActionResult, DataType
 from adapters.protocols.dlms.key_wrap import unwrap
-from adapters.protocols.dlms.security import SUITES, InvocationCounter, Keys, Suite
 from adapters.protocols.dlms.security import SUITES, Keys, Suite
 from adapters.protocols.dlms.server_policy import Ciphering
 from virtual_rig.meters.careless_suites import AnySuite, EitherKeys
 from virtual_rig.meters.cosem import LiveObject
-from virtual_rig.meters.guarded import GuardedWindow
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -203,11 +201,6 @@ class SecuritySetup:
         if self.keys:
             self.keys[KeyKind.UNICAST] = unicast
             self._ciphering = None
-
-    def _restart_counters(self) -> None:
-        """Count from the beginning: both counters belong to the unicast key."""
-        self._meter.received_counters[self.client] = GuardedWindow(self._meter.world)
-        self._meter.sent_counters[self.client] = InvocationCounter(1)
 
     # --- policy --------------------------------------------------------------------------------------------
 
