@@ -12,7 +12,7 @@ One request a line, one answer a line:
     {"do": "clock", "obis": "0.0.1.0.0.255"}             -> {"utc": ISO 8601}
     {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
     {"do": "rows", "obis": ..., "since": ISO 8601, "until": ISO 8601}   or   "first": 1, "count": 10
-                                                         -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
+                                             -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
     {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
     {"do": "close"}
 
