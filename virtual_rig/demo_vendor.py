@@ -18,7 +18,7 @@ from adapters.profiles.firmware_container import FirmwareContainer
 
 METER_TYPE = "MCS301"
 BOOT_MARK = b"BOOT"  # what the boot loader's self-test wants at the start of a payload
-PAYLOAD_OCTETS = 4000  # eight blocks of 512 octets, the last one short
+PAYLOAD_OCTETS = 4000  # with header and signature eight blocks of 512 octets and a short one
 
 _TEST_KEY_SENTENCE = b"MeterBench virtual vendor: a test key, worth nothing"
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # of P-256 (FIPS 186-4)

@@ -121,7 +121,7 @@ class ActivationScheduled:
 class DlmsImageTransfer(Protocol):
     """Firmware of a meter. A firmware that was activated is only believed when its identifier was read back.
 
-    Reasons of Refused beside those of every service: ``verification-failed``.
+    Reasons of Refused beside those of every service: ``verification-failed``, ``blocks-missing``.
     """
 
     def image_state(self, association: str = "") -> ImageState:

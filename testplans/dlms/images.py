@@ -13,6 +13,7 @@ from harness.steps import Steps
 from testplans.meters.upkeep import PowerCut, cut_power
 
 _POLL_S = 1.0
+_NOT_SPECIFIED = 0xFF
 _UNDER_WAY = {"activation-initiated", "verification-initiated"}
 
 
@@ -147,11 +148,12 @@ def events_since(
 ) -> EventsSince:
     """Read a log and return which of the events ``of`` it holds from ``since`` (the meter's time) on."""
     rows = meter.get(log, "buffer", association).value
-    assert isinstance(rows, list)
+    if not isinstance(rows, list):
+        raise RemoteProtocolError(f"the buffer of {log} is not an array")
     found = [
         number
         for stamp, number in rows
-        if number in of and _moment(bytes.fromhex(stamp)) >= since - timedelta(milliseconds=10)
+        if number in of and _moment(stamp) >= since - timedelta(milliseconds=10)
     ]
     return EventsSince(numbers=" ".join(map(str, found)))
 
@@ -163,6 +165,26 @@ def _moment(octets: bytes) -> datetime:
     hour, minute, second = octets[5:8]
     local = datetime(year, octets[2], octets[3], hour, minute, second, octets[8] * 10_000, UTC)
     return local + timedelta(minutes=deviation)
+def _moment(stamp: object) -> datetime:
+    """Return the moment of a COSEM date-time in hexadecimal that has every part (Blue Book 4.1.6.1)."""
+    octets = bytes.fromhex(str(stamp))
+    if len(octets) != 12:
+        raise RemoteProtocolError(f"the time of a log entry has {len(octets)} octets, not 12", data=octets)
+    try:
+        hour, minute, second, hundredths = octets[5:9]
+        local = datetime(
+            int.from_bytes(octets[:2], "big"),
+            octets[2],
+            octets[3],
+            hour,
+            minute,
+            second,
+            hundredths * 10_000 if hundredths != _NOT_SPECIFIED else 0,
+            UTC,
+        )
+    except ValueError:
+        raise RemoteProtocolError("the time of a log entry is no moment", data=octets) from None
+    return local + timedelta(minutes=int.from_bytes(octets[9:11], "big", signed=True))
 
 
 @dataclass(frozen=True, kw_only=True)

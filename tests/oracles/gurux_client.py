@@ -13,6 +13,8 @@ One request a line, one answer a line:
     {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
     {"do": "rows", "obis": ..., "since": ISO 8601, "until": ISO 8601}   or   "first": 1, "count": 10
                                              -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
+    {"do": "upgrade", "obis": "0.0.44.0.0.255", "identifier": ..., "image": hexadecimal, "patience_s": 30}
+                                                         -> {"blocks": ..., "verifies": ..., "info": ..., ...}
     {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
     {"do": "close"}
 
@@ -26,6 +28,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import json
 import os
 import select
@@ -33,7 +36,7 @@ import socket
 import sys
 import termios
 import tty
-from time import perf_counter, process_time  # noqa: TID251 - this is a process of its own
+from time import perf_counter, process_time, sleep  # noqa: TID251 - this is a process of its own
 from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSException, GXReplyData
@@ -41,6 +44,7 @@ from gurux_dlms.ecdsa import GXPrivateKey, GXPublicKey
 from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
 from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSProfileGeneric, GXDLMSRegister
 from gurux_dlms.objects.enums import SecuritySuite
+from gurux_dlms.objects import GXDLMSClock, GXDLMSImageTransfer, GXDLMSObject, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIMEOUT_S = 5.0
@@ -208,6 +212,62 @@ class Session:
             "rows": [[moment_or_plain(cell) for cell in row] for row in profile.buffer],
             "seconds": seconds,
         }
+
+    def upgrade(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Transfer, verify and begin to activate an image, the way gurux's own class does it."""
+        transfer = GXDLMSImageTransfer(request["obis"])
+        image = bytes.fromhex(request["image"])
+        for number in (5, 2):
+            self._update(transfer, number)
+        client = self.client
+        self.asked(transfer.imageTransferInitiate(client, request["identifier"], len(image)))
+        self._update(transfer, 6)
+        initiated = int(transfer.imageTransferStatus)
+        count = [0]
+        for frames in transfer.imageBlockTransfer(client, image, count):
+            self.asked(frames)
+        for number in (3, 4):
+            self._update(transfer, number)
+        bits, first_missing = (
+            str(transfer.imageTransferredBlocksStatus),
+            transfer.imageFirstNotTransferredBlockNumber,
+        )
+        verifies = self._until_done(transfer.imageVerify, request["patience_s"])
+        for number in (6, 7):
+            self._update(transfer, number)
+        verified = int(transfer.imageTransferStatus)
+        info = [
+            [int(each.size), bytes(each.identification).hex(), bytes(each.signature).hex()]
+            for each in transfer.imageActivateInfo
+        ]
+        with contextlib.suppress(Refused):  # temporary-failure: it has begun
+            self.asked(transfer.imageActivate(client))
+        self._update(transfer, 6)
+        return {
+            "block_size": transfer.imageBlockSize,
+            "initiated": initiated,
+            "blocks": count[0],
+            "bits": bits,
+            "first_missing": first_missing,
+            "verifies": verifies,
+            "verified": verified,
+            "info": info,
+            "activating": int(transfer.imageTransferStatus),
+        }
+
+    def _until_done(self, method: Any, patience_s: float) -> int:
+        """Invoke a method until the meter no longer says temporary-failure; return how often."""
+        gives_up_s = perf_counter() + patience_s
+        for attempt in itertools.count(1):
+            try:
+                self.asked(method(self.client))
+            except Refused as refusal:
+                if "temporary" not in str(refusal).lower() or perf_counter() > gives_up_s:
+                    raise
+                sleep(0.05)
+            else:
+                return attempt
+        raise AssertionError("count never ends")
 
     def time(self, request: dict[str, Any]) -> dict[str, Any]:
         """GET one attribute many times; the clock runs from the first request to the last value."""

@@ -36,6 +36,7 @@ class ActivationSchedule:
         self._entry = dlms.array()
         self._due: datetime | None = None
         self._timer: Timer | None = None
+        meter.on_power(self._power)
 
     def bind(self, name: str, live: LiveObject) -> bool:
         """Serve the script table and the schedule."""
@@ -75,7 +76,9 @@ class ActivationSchedule:
             return ActionResult.OBJECT_UNAVAILABLE, None
         begun = self._firmware.activate()
         accepted = begun in (ActionResult.SUCCESS, ActionResult.TEMPORARY_FAILURE)
-        return (ActionResult.SUCCESS if accepted else begun), None
+        if not accepted and self.world.obeys("DLX-IMG-27"):
+            return begun, None
+        return ActionResult.SUCCESS, None
 
     def _set(self, value: Data) -> DataAccessResult:
         try:
@@ -89,10 +92,12 @@ class ActivationSchedule:
         if len(moments) > 1:
             return DataAccessResult.OTHER_REASON
         due = moments[0] if moments else None
-        self._entry, self._due = value, due
-        if self._timer is not None:
-            self._timer.cancel()
+        self._entry = value
+        if due is None and not self.world.obeys("DLX-IMG-26"):
+            return DataAccessResult.SUCCESS
+        self._forget()
         if due is not None:
+            self._due = due
             self._look()
         return DataAccessResult.SUCCESS
 
@@ -101,6 +106,16 @@ class ActivationSchedule:
         local = self._meter.clock.time_zone_min if self.world.obeys("DLX-IMG-25") else 0
         zone = local.to_bytes(2, "big", signed=True)
         return CosemDateTime.from_octets(date_and_time + zone + b"\0").utc()
+
+    def _forget(self) -> None:
+        self._due = None
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _power(self, up: bool) -> None:
+        """The moment is kept in memory that survives; the careless meter keeps only what it shows."""
+        if not up and not self.world.obeys("DLX-IMG-28"):
+            self._forget()
 
     def _look(self) -> None:
         """Execute when the moment has come; a moment already past when it was set is executed at once."""

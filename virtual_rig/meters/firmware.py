@@ -340,6 +340,8 @@ class Firmware:
         if self._work is not None:
             self._work.cancel()
         world = self.world
+        if not world.obeys("DLX-IMG-29"):
+            self.enabled = True
         match self.status:
             case Status.VERIFICATION_INITIATED if world.obeys("DLX-IMG-21"):
                 self._enter(Status.INITIATED)
