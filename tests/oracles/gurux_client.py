@@ -12,7 +12,7 @@ One request a line, one answer a line:
     {"do": "clock", "obis": "0.0.1.0.0.255"}             -> {"utc": ISO 8601}
     {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
     {"do": "rows", "obis": ..., "since": ISO 8601, "until": ISO 8601}   or   "first": 1, "count": 10
-                                                         -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
+                                                         -> {"rows": [[UTC or value ...] ...], "seconds": ...}
     {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
     {"do": "close"}
 
@@ -196,7 +196,10 @@ class Session:
             frames = self.client.readRowsByRange(profile, *ends)
         self.client.updateValue(profile, 2, self.asked(frames).value)
         seconds = perf_counter() - began_s
-        return {"rows": [[moment_or_plain(cell) for cell in row] for row in profile.buffer], "seconds": seconds}
+        return {
+            "rows": [[moment_or_plain(cell) for cell in row] for row in profile.buffer],
+            "seconds": seconds,
+        }
 
     def time(self, request: dict[str, Any]) -> dict[str, Any]:
         """GET one attribute many times; the clock runs from the first request to the last value."""
