@@ -15,6 +15,7 @@ One request a line, one answer a line:
                                              -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
     {"do": "upgrade", "obis": "0.0.44.0.0.255", "identifier": ..., "image": hexadecimal, "patience_s": 30}
                                                          -> {"blocks": ..., "verifies": ..., "info": ..., ...}
+                                                         -> {"rows": [[UTC or value ...] ...], "seconds": ...}
     {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
     {"do": "close"}
 
