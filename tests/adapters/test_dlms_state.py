@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
-from adapters.protocols.dlms.state import CLIENT_EVENTS, TRANSITIONS, Event, Role, State, next_state
+from adapters.protocols.dlms.state import (
+    BETWEEN_BLOCKS,
+    CLIENT_EVENTS,
+    TRANSITIONS,
+    Event,
+    Role,
+    State,
+    next_state,
+)
 
 
 def walk(role: Role, *events: Event) -> State:
@@ -30,7 +38,17 @@ def test_state_whole_life_of_an_association_is_the_same_for_both_roles(role: Rol
         (Event.GET_RESPONSE, State.ASSOCIATED),
         (Event.SET_REQUEST, State.SETTING),
         (Event.SET_RESPONSE, State.ASSOCIATED),
+        (Event.SET_REQUEST, State.SETTING),
+        (Event.SET_TAKEN, State.SET_BLOCKS),
+        (Event.SET_BLOCK, State.SETTING),
+        (Event.SET_RESPONSE, State.ASSOCIATED),
         (Event.ACTION_REQUEST, State.ACTING),
+        (Event.ACTION_RESPONSE, State.ASSOCIATED),
+        (Event.ACTION_REQUEST, State.ACTING),
+        (Event.ACTION_TAKEN, State.ACTION_BLOCKS),
+        (Event.ACTION_BLOCK, State.ACTING),
+        (Event.ACTION_PART, State.ACTION_PARTS),
+        (Event.ACTION_NEXT, State.ACTING),
         (Event.ACTION_RESPONSE, State.ASSOCIATED),
         (Event.UNCONFIRMED_REQUEST, State.ASSOCIATED),
         (Event.NOTIFICATION, State.ASSOCIATED),
@@ -71,6 +89,33 @@ def test_state_service_needs_an_association(event: Event) -> None:
             next_state(Role.CLIENT, state, event)
         with pytest.raises(RemoteProtocolError):
             next_state(Role.SERVER, state, event)
+
+
+@pytest.mark.parametrize("state", sorted(BETWEEN_BLOCKS, key=lambda state: state.value))
+def test_state_between_blocks_only_its_own_next_goes_on(state: State) -> None:
+    """Each transfer has one event that goes on with it; at the server any other request abandons it."""
+    goes_on = {
+        State.GET_BLOCKS: (Event.GET_NEXT, State.GETTING),
+        State.SET_BLOCKS: (Event.SET_BLOCK, State.SETTING),
+        State.ACTION_BLOCKS: (Event.ACTION_BLOCK, State.ACTING),
+        State.ACTION_PARTS: (Event.ACTION_NEXT, State.ACTING),
+    }
+    event, after = goes_on[state]
+    for role in Role:
+        assert next_state(role, state, event) is after
+        for other, _ in goes_on.values():
+            if other is not event:
+                with pytest.raises(LocalProtocolError if role is Role.CLIENT else RemoteProtocolError):
+                    next_state(role, state, other)
+    for request, busy in (
+        (Event.GET_REQUEST, State.GETTING),
+        (Event.SET_REQUEST, State.SETTING),
+        (Event.ACTION_REQUEST, State.ACTING),
+    ):
+        assert next_state(Role.SERVER, state, request) is busy
+        with pytest.raises(LocalProtocolError):
+            next_state(Role.CLIENT, state, request)
+    assert next_state(Role.CLIENT, state, Event.GIVEN_UP) is State.ASSOCIATED
 
 
 def test_state_every_state_can_be_reached_and_left() -> None:

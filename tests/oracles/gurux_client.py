@@ -8,6 +8,8 @@ One request a line, one answer a line:
 
     {"do": "open", "transport": "tcp", "host": ..., "port": ..., "client": 16, "authentication": "NONE"}
     {"do": "get", "class": 1, "obis": "0.0.42.0.0.255", "attribute": 2}     -> {"value": ...}
+    {"do": "get_list", "objects": [{"class": 1, "obis": ...}, ...]}         -> {"values": [...]}
+    {"do": "set_octets", "obis": ..., "value": hex, "room": 40}             -> {"frames": 2}
     {"do": "register", "obis": "1.0.1.8.0.255"}          -> {"value": ..., "scaler": ..., "unit": ...}
     {"do": "clock", "obis": "0.0.1.0.0.255"}             -> {"utc": ISO 8601}
     {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
@@ -46,6 +48,9 @@ from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
 from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSProfileGeneric, GXDLMSRegister
 from gurux_dlms.objects.enums import SecuritySuite
 from gurux_dlms.objects import GXDLMSClock, GXDLMSImageTransfer, GXDLMSObject, GXDLMSRegister
+from gurux_dlms import GXByteBuffer, GXDLMSException, GXReplyData
+from gurux_dlms.enums import Authentication, DataType, InterfaceType, ObjectType, Security
+from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSObject, GXDLMSRegister
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIMEOUT_S = 5.0
@@ -166,6 +171,24 @@ class Session:
     def get(self, request: dict[str, Any]) -> dict[str, Any]:
         """GET one attribute."""
         return {"value": plain(self._value(self._target(request), request["attribute"]))}
+
+    def set_octets(self, request: dict[str, Any]) -> dict[str, Any]:
+        """SET an octet-string; ``room`` is how long an APDU may be before gurux sends blocks."""
+        target = GXDLMSData(request["obis"])
+        target.setDataType(2, DataType.OCTET_STRING)
+        target.value = bytearray.fromhex(request["value"])
+        self.client.settings.maxPduSize = request["room"]
+        frames = self.client.write(target, 2)
+        self.asked(frames)
+        return {"frames": len(frames)}
+
+    def get_list(self, request: dict[str, Any]) -> dict[str, Any]:
+        """GET attributes 2 of several objects in one request."""
+        wanted = [(self._target(each), 2) for each in request["objects"]]
+        values: list[Any] = []
+        for frames in self.client.readList(wanted):
+            values += self.asked(frames).value
+        return {"values": plain(values)}
 
     def register(self, request: dict[str, Any]) -> dict[str, Any]:
         """Read scaler, unit and value of a register; gurux applies the scaler."""
