@@ -80,11 +80,11 @@ def test_send_raw_twice_ahead_of_the_counter_is_refused_and_harmless(meter: Dlms
     assert meter.get("device_id", association="lab").value == "30112345"
 
 
-def test_fail_authentication_three_times_locks_out_until_the_time_is_over(
+def test_fail_authentication_five_times_locks_out_until_the_time_is_over(
     bench: LiveBench, meter: DlmsMeter
 ) -> None:
     """HLS proofs count as passwords do, over all ports together."""
-    assert meter.fail_authentication("management", "ip", 2, "lls").turned_away == 2
+    assert meter.fail_authentication("management", "ip", 4, "lls").turned_away == 4
     assert meter.fail_authentication("management", "rs485", 1).turned_away == 1
     with pytest.raises(Refused, match="authentication-failure"):
         meter.associate("management", "ip")

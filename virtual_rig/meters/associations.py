@@ -126,7 +126,7 @@ class AssociationTable:
             policy,
             self.world,
             max_pdu=rules.max_pdu if rules is not None else 0xFFFF,
-            window=self.meter.received_counters.get(name or ""),
+            window=lambda: self.meter.received_counters.get(name or ""),
             pre_established=name == PRE_ESTABLISHED,
         )
         return policy.association

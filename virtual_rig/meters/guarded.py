@@ -7,6 +7,7 @@ of an APDU before or after the engine has seen it. A release that obeys adds not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from adapters.errors import RemoteProtocolError
@@ -45,7 +46,7 @@ class GuardedWindow(CounterWindow):
 
 
 class GuardedAssociation(ServerAssociation):
-    """One client at one link of the meter. ``window`` counts what this client has sent ciphered."""
+    """One client at one link of the meter; ``window`` returns what counts its ciphered requests."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class GuardedAssociation(ServerAssociation):
         world: World,
         *,
         max_pdu: int,
-        window: CounterWindow | None,
+        window: Callable[[], CounterWindow | None],
         pre_established: bool = False,
     ) -> None:
         super().__init__(policy, pre_established=pre_established)
@@ -94,11 +95,10 @@ class GuardedAssociation(ServerAssociation):
         """Leave no trace of what was refused."""
         if answer[1] == StateError.SERVICE_UNKNOWN and self.is_open and not self._world.obeys("DLX-NEG-20"):
             self.link_down()
-        undecipherable = answer[2] == ServiceError.DECIPHERING_ERROR and self._window is not None
-        if undecipherable and not self._world.obeys("DLX-NEG-24"):
-            counter = _counter_of(octets)
-            if self._window is not None and counter is not None:
-                self._window.accept(counter)
+        if answer[2] == ServiceError.DECIPHERING_ERROR and not self._world.obeys("DLX-NEG-24"):
+            window, counter = self._window(), _counter_of(octets)
+            if window is not None and counter is not None:
+                window.accept(counter)
 
     # --- what is proposed --------------------------------------------------------------------------------
 
