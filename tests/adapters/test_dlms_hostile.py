@@ -21,6 +21,7 @@ from adapters.protocols.dlms.client_settings import ClientSettings
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.describe import describe
 from adapters.protocols.dlms.enums import MechanismId
+from adapters.protocols.dlms.general_protection import decode_ciphering, decode_signing
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import Keys, SecuritySuite0
 from adapters.protocols.dlms.state import State
@@ -66,6 +67,8 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "data": axdr.decode_data,
     "apdu": apdu.decode,
     "channel": lambda raw: channel().unprotect(raw),
+    "general-ciphering": decode_ciphering,
+    "general-signing": decode_signing,
 }
 
 
