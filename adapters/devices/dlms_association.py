@@ -154,6 +154,11 @@ class OpenAssociation:
             control=_CONTROL[profile_security.policy],
             general=profile_security.general_ciphering,
             suite=profile_security.suite,
+            dedicated_key=(
+                self._random(len(keys.encryption_key))
+                if profile_security.dedicated_key and ciphered and keys is not None
+                else None
+            ),
             hls=_credentials(self._keys) if mechanism.is_hls else HlsCredentials(),
             conformance=proposed,
             max_pdu=self.entry.max_pdu,

@@ -103,6 +103,7 @@ class Security(Sourced):
     system_title_prefix: str = ""  # hexadecimal
     client_system_title: str = "4D42454E43480001"  # hexadecimal, 8 octets
     general_ciphering: bool = False  # general-glo-ciphering instead of the service-specific glo- tags
+    dedicated_key: bool = False  # every association proposes a key of its own for the services
 
 
 class EventLogs(Sourced):

@@ -22,6 +22,7 @@ from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.describe import describe
 from adapters.protocols.dlms.enums import MechanismId
 from adapters.protocols.dlms.hdlc import decode_frame
+from adapters.protocols.dlms.general_protection import decode_ciphering, decode_signing
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import Keys, SecuritySuite0
 from adapters.protocols.dlms.state import State
@@ -70,6 +71,8 @@ DECODERS: dict[str, Callable[[bytes], object]] = {
     "channel": lambda raw: channel().unprotect(raw),
     "wrapper": decode_datagram,
     "hdlc": decode_frame,
+    "general-ciphering": decode_ciphering,
+    "general-signing": decode_signing,
 }
 
 
