@@ -206,6 +206,16 @@ def test_profile_sample_is_sound_and_its_changes_take_effect(tmp_path: Path) -> 
     assert profile.table_at(2060) == "status"
 
 
+def test_profile_is_parsed_once_until_its_file_changes(tmp_path: Path) -> None:
+    """Benches share what they read of the same file; a file that was edited is read anew."""
+    path = tmp_path / "sample.yaml"
+    path.write_text(PROFILE)
+    first = load_profile_as(path, AnsiProfile)
+    assert load_profile_as(path, AnsiProfile) is first
+    path.write_text(PROFILE.replace("model: ONE", "model: TWO"))
+    assert (first.model, load_profile_as(path, AnsiProfile).model) == ("ONE", "TWO")
+
+
 @pytest.mark.parametrize("name", sorted(MISTAKES))
 def test_profile_mistake_gives_one_clear_message(name: str, tmp_path: Path) -> None:
     """One mistake, one message, with its line and column and the nearest right word."""

@@ -131,3 +131,23 @@ def test_secret_between_any_neighbours_is_taken_out(before: bytes, after: bytes,
     text = f"{before.hex()} {NOTATIONS[notation](KEY)} {after.hex()}"
     clean = Scrubber({"key": KEY}).text(text)
     assert KEY.hex() not in "".join(c for c in clean.lower() if c in "0123456789abcdef")
+
+
+def test_secret_that_becomes_known_later_is_found_in_what_was_clean_before() -> None:
+    """What became of a text is remembered only as long as the secrets are the same."""
+    scrubber = Scrubber({"other": "something else"})
+    assert scrubber.text(f"key {KEY.hex()}") == f"key {KEY.hex()}"
+    assert scrubber.octets(b"key " + KEY) == b"key " + KEY
+    scrubber.add("key", KEY)
+    assert scrubber.text(f"key {KEY.hex()}") == "key [secret key]"
+    assert scrubber.octets(b"key " + KEY) == b"key " + b"*" * len(KEY)
+
+
+@pytest.mark.parametrize("length", [0, 300, 900, 2000, 100_000])
+def test_secret_among_any_number_of_octets_is_blanked(length: int) -> None:
+    """Short pieces are searched in another way than long ones; both find the secret, at either end."""
+    scrubber = Scrubber(CANARIES)
+    for data in (bytes(length) + KEY, KEY + bytes(length), bytes(length) + KEY.hex().encode() + b"!"):
+        clean = scrubber.octets(data)
+        assert len(clean) == len(data)
+        assert clean.count(b"*") in (len(KEY), 2 * len(KEY))
