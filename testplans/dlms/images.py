@@ -158,13 +158,6 @@ def events_since(
     return EventsSince(numbers=" ".join(map(str, found)))
 
 
-def _moment(octets: bytes) -> datetime:
-    """Return the moment of a COSEM date-time that has every part (Blue Book 4.1.6.1)."""
-    year = int.from_bytes(octets[:2], "big")
-    deviation = int.from_bytes(octets[9:11], "big", signed=True)
-    hour, minute, second = octets[5:8]
-    local = datetime(year, octets[2], octets[3], hour, minute, second, octets[8] * 10_000, UTC)
-    return local + timedelta(minutes=deviation)
 def _moment(stamp: object) -> datetime:
     """Return the moment of a COSEM date-time in hexadecimal that has every part (Blue Book 4.1.6.1)."""
     octets = bytes.fromhex(str(stamp))

@@ -21,8 +21,8 @@ from adapters.protocols.dlms.client_settings import ClientSettings
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.describe import describe
 from adapters.protocols.dlms.enums import MechanismId
-from adapters.protocols.dlms.hdlc import decode_frame
 from adapters.protocols.dlms.general_protection import decode_ciphering, decode_signing
+from adapters.protocols.dlms.hdlc import decode_frame
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import Keys, SecuritySuite0
 from adapters.protocols.dlms.state import State

@@ -14,10 +14,9 @@ One request a line, one answer a line:
     {"do": "clock", "obis": "0.0.1.0.0.255"}             -> {"utc": ISO 8601}
     {"do": "objects"}                                    -> {"objects": [[class, version, obis, rights], ...]}
     {"do": "rows", "obis": ..., "since": ISO 8601, "until": ISO 8601}   or   "first": 1, "count": 10
-                                             -> {"rows": [[ISO 8601 or value, ...], ...], "seconds": ...}
+                                                         -> {"rows": [[UTC or value ...] ...], "seconds": ...}
     {"do": "upgrade", "obis": "0.0.44.0.0.255", "identifier": ..., "image": hexadecimal, "patience_s": 30}
                                                          -> {"blocks": ..., "verifies": ..., "info": ..., ...}
-                                                         -> {"rows": [[UTC or value ...] ...], "seconds": ...}
     {"do": "time", "gets": 500, "class": 1, "obis": ..., "attribute": 2}    -> {"seconds": ...}
     {"do": "close"}
 
@@ -44,13 +43,16 @@ from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXDateTime, GXDLMSException, GXReplyData
 from gurux_dlms.ecdsa import GXPrivateKey, GXPublicKey
-from gurux_dlms.enums import Authentication, InterfaceType, ObjectType, Security
-from gurux_dlms.objects import GXDLMSClock, GXDLMSObject, GXDLMSProfileGeneric, GXDLMSRegister
-from gurux_dlms.objects.enums import SecuritySuite
-from gurux_dlms.objects import GXDLMSClock, GXDLMSImageTransfer, GXDLMSObject, GXDLMSRegister
-from gurux_dlms import GXByteBuffer, GXDLMSException, GXReplyData
 from gurux_dlms.enums import Authentication, DataType, InterfaceType, ObjectType, Security
-from gurux_dlms.objects import GXDLMSClock, GXDLMSData, GXDLMSObject, GXDLMSRegister
+from gurux_dlms.objects import (
+    GXDLMSClock,
+    GXDLMSData,
+    GXDLMSImageTransfer,
+    GXDLMSObject,
+    GXDLMSProfileGeneric,
+    GXDLMSRegister,
+)
+from gurux_dlms.objects.enums import SecuritySuite
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIMEOUT_S = 5.0
