@@ -79,7 +79,7 @@ class Device:
         """Return always the same."""
         return b"ServerChallenge!"
 
-    def accepts_proof(self, correct: bool) -> bool:
+    def accepts_proof(self, correct: bool, reflected: bool = False) -> bool:
         """Accept the right one."""
         return correct
 
