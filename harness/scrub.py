@@ -103,9 +103,10 @@ class Scrubber:
         """Return the names of the secrets that may be written in ``text``, by substring tests alone."""
         compact = text.translate(_DROP_SEPARATORS).lower()
         found = _names_in(self._hexadecimal, compact)
-        if "x" in compact:
-            # "0x11, 0x22" and the escapes of a repr keep their x where the separators are gone.
+        # "0x11, 0x22" and the escapes of a repr keep their x where the separators are gone.
+        if "0x" in compact:
             found |= _names_in(self._hexadecimal, compact.replace("0x", ""))
+        if "\\x" in text:
             found |= _names_in(self._hexadecimal, compact.replace("x", ""))
         if "," in text:
             found |= _names_in(self._decimal, text.translate(_DROP_BLANKS))
