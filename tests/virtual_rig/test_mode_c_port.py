@@ -98,8 +98,7 @@ def test_transcript_shows_neither_the_password_nor_a_near_miss(tmp_path: Path) -
         meter.guess_by_mode_c("optical", 3)
     finally:
         live.close()
-    sent = [
-        line for line in (tmp_path / "wire" / "meter-optical.log").read_text().splitlines() if "P1" in line
-    ]
+    log = (tmp_path / "wire" / "meter-optical.log").read_text(encoding="utf-8")
+    sent = [line for line in log.splitlines() if "P1" in line]
     assert len(sent) == 4
     assert all("28 2a 2a 2a 2a 2a 2a 2a 2a 29" in line for line in sent)
