@@ -247,7 +247,7 @@ def _assembled(
         for label, secret in fetched.items():
             scrubber.add(f"{name}.{label}", secret.reveal())
             if label.endswith("password"):  # a negative test sends a near miss, which gives it away as well
-                scrubber.add(f"{name}.{label}", wrong_secret(secret.reveal()))
+                scrubber.add(f"{name}.{label}, spoiled", wrong_secret(secret.reveal()))
         made = registry.adapter(entry.adapter, entry.role)
         if not actions.is_a(made.role, entry.role):
             raise BenchError(

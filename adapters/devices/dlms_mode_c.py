@@ -9,6 +9,7 @@ from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.mode_c_session import ModeCSession
 from adapters.errors import LabError, NotPermitted, ReadTimeout, Refused
 from adapters.profiles.model import ModeCData
+from adapters.protocols.dlms.spoiling import wrong_secret  # a near miss no transcript shows
 from adapters.protocols.iec62056_21 import DataSet, Mode
 from adapters.roles.dlms_mode_c import ModeCDone, ReadOut, ReadOutEntry
 
@@ -98,9 +99,8 @@ class ModeCReading(DlmsServices):
         secret = self._context.secrets.get(PASSWORD)
         if secret is None:
             raise NotPermitted(f"device {self._context.name}: the bench gives no secret {PASSWORD}")
-        text = secret.reveal().decode("ascii")
-        if password == "wrong":
-            text = text[:-1] + ("1" if text[-1] == "0" else "0")
+        given = wrong_secret(secret.reveal()) if password == "wrong" else secret.reveal()
+        text = given.decode("ascii")
         try:
             session.command("P", "1", DataSet(value=text))
         except Refused as refusal:

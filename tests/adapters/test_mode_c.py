@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.devices.dlms_transcript import Transcriber
 from adapters.errors import LocalProtocolError
 from adapters.protocols.iec62056_21 import (
     NEED_DATA,
@@ -319,3 +320,33 @@ def test_address_of_another_meter_is_silence_until_the_client_gives_up() -> None
 def test_bcc_covers_everything_behind_the_start_up_to_the_end() -> None:
     """The start octet is left out, ETX is not: ISO/IEC 1155 as the standard cites it."""
     assert bcc(b"B0\x03") == 0x42 ^ 0x30 ^ 0x03
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (DataMessage(data=DATA, readout=True).encode(), "62056-21 readout: 2 data sets"),
+        (DataMessage(data=(DataSet(value="ER03"),)).encode(), "62056-21 error ER03"),
+        (Command(letter="P", kind="1", data=DataSet(value="4711")).encode(), "62056-21 command P1 (...)"),
+        (
+            Command(letter="R", kind="1", data=DataSet(address="1.8.0")).encode(),
+            "62056-21 command R1 1.8.0()",
+        ),
+        (Command(letter="B", kind="0").encode(), "62056-21 command B0"),
+        (b"\x15", "62056-21 NAK"),
+    ],
+)
+def test_transcript_says_what_a_message_is(octets: bytes, text: str) -> None:
+    """A person reads the kind of a message, an error's text, and no password; also in two pieces."""
+    transcribe = Transcriber()
+    assert list(transcribe("->", octets)) == [text]
+    if len(octets) > 1:
+        assert list(transcribe("<-", octets[:-1])) == []
+        assert list(transcribe("<-", octets[-1:])) == [text]
+
+
+def test_transcript_noise_in_front_of_a_frame_hides_no_frame() -> None:
+    """Two octets of noise that might begin a message of mode C do not swallow the HDLC frame behind them."""
+    frame = bytes.fromhex("7EA0070321930F017E")
+    lines = Transcriber()("->", b"\x02\x41" + frame)
+    assert [line for line in lines if line.startswith("HDLC SNRM")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -86,3 +87,18 @@ def test_write_of_what_is_no_number_is_refused(bench: LiveBench) -> None:
     with pytest.raises(Refused, match="ER03"):
         meter.write_by_mode_c("1.8.0", "0", "optical")
     assert meter.read_by_mode_c("12.31.0", "optical").value == "195.5"
+
+
+def test_transcript_shows_neither_the_password_nor_a_near_miss(tmp_path: Path) -> None:
+    """Whoever reads a run's transcripts cannot program the meter."""
+    live = open_bench(SITE, run_dir=tmp_path)
+    try:
+        meter = meter_of(live)
+        meter.read_by_mode_c("12.31.0", "optical", password="right")
+        meter.guess_by_mode_c("optical", 3)
+    finally:
+        live.close()
+    log = (tmp_path / "wire" / "meter-optical.log").read_text(encoding="utf-8")
+    sent = [line for line in log.splitlines() if "P1" in line]
+    assert len(sent) == 4
+    assert all("28 2a 2a 2a 2a 2a 2a 2a 2a 29" in line for line in sent)

@@ -5,14 +5,21 @@ For people only; nothing is decided by this text. Damaged and unknown octets get
 
 from __future__ import annotations
 
+import re
+
 from adapters.errors import FrameDamaged, ProtocolError, RemoteProtocolError
 from adapters.protocols.dlms.hdlc_client import describe_frame_reject
 from adapters.protocols.dlms.hdlc_frame import FLAG, Control, HdlcFrame, ShortFrame, decode_frame, parse_frame
 from adapters.protocols.dlms.hdlc_parameters import decode_parameters
 from adapters.protocols.dlms.wrapper import HEADER_OCTETS, decode_datagram
+from adapters.protocols.iec62056_21.data_messages import describe_message
 from adapters.protocols.iec62056_21.messages import parse_message
 
+_MODE_C = re.compile(rb"[\x01\x02][\x02\r\n\x20-\x7d]*(?:[\x03\x04][\x00-\x7f]?)?")
+"""A message of mode C as far as it goes: STX or SOH, text in seven bits, ETX or EOT, the BCC."""
+
 _COMMANDS = (Control.SNRM, Control.DISC)
+_LONGEST_TEXT = 4096
 _RESPONSES = (Control.UA, Control.DM, Control.FRMR)
 
 
@@ -34,6 +41,8 @@ def describe(data: bytes) -> str:
             return f"62056-21 {parse_message(data)}"
         except ProtocolError:
             pass
+    if data[:1] in (b"\x01", b"\x02", b"\x15") and (text := describe_message(data)):
+        return f"62056-21 {text}"
     if data[:2] == b"\x00\x01" and len(data) >= HEADER_OCTETS:
         try:
             message = decode_datagram(data)
@@ -93,6 +102,13 @@ def _piece_end(buffer: bytes, start: int) -> int:
     if first in b"/\x06":
         line = buffer.find(b"\n", start, start + 64) + 1
         return line or (0 if len(buffer) - start < 64 else _next_start(buffer, start))
+    if first in b"\x01\x02":
+        match = _MODE_C.match(buffer, start)
+        if match is not None and match[0][-2:-1] in (b"\x03", b"\x04"):
+            return match.end()
+        if match is not None and match.end() == len(buffer) and len(match[0]) < _LONGEST_TEXT:
+            return 0
+        return _next_start(buffer, start)
     if buffer[start : start + 2] == b"\x00\x01":
         if len(buffer) - start < HEADER_OCTETS:
             return 0

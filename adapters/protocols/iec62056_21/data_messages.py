@@ -236,3 +236,15 @@ def _framed(start: int, text: str, end: int) -> bytes:
     if any(octet > 0x7F for octet in body):
         raise LocalProtocolError(f"seven data bits cannot carry {text!r}", clause=_CLAUSE)
     return bytes((start,)) + body + bytes((bcc(body),))
+
+
+def describe_message(data: bytes) -> str:
+    """Return one whole message in words, for a transcript; nothing where ``data`` is something else."""
+    stream = MessageStream()
+    stream.receive_data(data)
+    message = stream.next_message()
+    if message is None or stream.incomplete:
+        return ""
+    if isinstance(message, MessageDamaged):
+        return f"damaged: {message.why}"
+    return str(message)
