@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from adapters import yaml_file
 from adapters.errors import ConfigError
@@ -28,6 +29,18 @@ class CompileContext:
     catalogue: Catalogue
     parameters: dict[str, str] = field(default_factory=dict)
     errors: list[ConfigError] = field(default_factory=list)
+    files: dict[tuple[object, str], object] = field(default_factory=dict)  # None: cannot be used
+
+    def read_once(self, read: Callable[[Path, str], object], name: str) -> object:
+        """Return what ``read`` makes of the file ``name``, a path relative to the plan.
+
+        Raises the ValueError of ``read`` the first time; a file already reported is None.
+        """
+        key = (read, name)
+        if key not in self.files:
+            self.files[key] = None
+            self.files[key] = read(Path(self.file.path).parent / name, name)
+        return self.files[key]
 
     def report(self, path: Sequence[str | int], message: str, hint: str = "", key: bool = False) -> None:
         """Note a mistake at a path of the file, at its key or at its value."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from adapters.errors import BenchError
 from adapters.yaml_messages import kind_of, shown, suggest
@@ -205,7 +204,7 @@ class CaseBuilder:
             return self._device(path, filled, kind.role)
         try:
             if kind.file is not None and isinstance(filled, str):
-                return kind.file(Path(self._context.file.path).parent / filled, filled)
+                return self._context.read_once(kind.file, filled)
             return kind.convert(filled)
         except ValueError as error:
             message, _, hint = str(error).partition("; ")

@@ -55,8 +55,8 @@ def test_open_bad_bench_file_is_a_config_error(tmp_path: Path) -> None:
 
 def test_permit_kind_not_allowed_is_refused(bench: LiveBench) -> None:
     """What the bench file does not allow is not sent."""
-    with pytest.raises(NotPermitted, match="firmware"):
-        bench.permit("meter", "firmware")
+    with pytest.raises(NotPermitted, match="factory_reset"):
+        bench.permit("meter", "factory_reset")
 
 
 def test_permit_wrong_serial_is_refused(bench: LiveBench) -> None:

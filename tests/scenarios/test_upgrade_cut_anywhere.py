@@ -62,9 +62,13 @@ class Story:
     events: int  # of the first attempt
 
 
-def upgrade(faults: Mapping[str, str], cut_at: int) -> Story:
+def upgrade(faults: Mapping[str, str], cut_at: int, broken: str = "") -> Story:
     """Run the upgrade with the supply cut at event ``cut_at``, wait for the supply, and try again."""
-    live = open_bench("virtual:mcs301", faults={**faults, "blackout": f"meter:{cut_at}"})
+    live = open_bench(
+        "virtual:mcs301",
+        faults={**faults, "blackout": f"meter:{cut_at}"},
+        broken=frozenset({broken} if broken else ()),
+    )
     try:
         meter = live._provided.built.model("meter", Mcs301Part).meter  # type: ignore[union-attr]
         firmware = _firmware(meter)
@@ -163,3 +167,16 @@ def test_upgrade_cut_at_every_event_leaves_a_known_state(meter: str) -> None:
     assert versions == ({OLD, NEW} if meter in UPGRADES else {OLD})
     if meter != "verification-fails":
         assert Status.VERIFIED in statuses
+
+
+@pytest.mark.slow
+def test_upgrade_cut_campaign_notices_a_careless_meter() -> None:
+    """The rules have teeth: a meter that comes up verified after a cut verification breaks them."""
+    meter, broken = "verification-fails", "DLX-IMG-21"
+    noticed = 0
+    for at in range(1, uncut(meter).events + 1):
+        try:
+            assert_sane(meter, upgrade(METERS[meter], at, broken), f"event {at}")
+        except AssertionError:
+            noticed += 1
+    assert 0 < noticed < uncut(meter).events

@@ -54,14 +54,6 @@ class FirmwareTraits:
     meter_type: str = demo_vendor.METER_TYPE
 
 
-@dataclass(frozen=True, kw_only=True)
-class Passed:
-    """A moment in the life of the images: when, and what the status became."""
-
-    at_s: float
-    status: Status
-
-
 class Firmware:
     """The images of ``meter``. ``traits`` may be replaced before anything is transferred."""
 
@@ -79,7 +71,6 @@ class Firmware:
         self.candidate: FirmwareContainer | None = None
         self.enabled = True
         self.status = Status.NOT_INITIATED
-        self.history: list[Passed] = []
         self._work: Timer | None = None
         meter.on_power(self._power)
 
@@ -178,7 +169,7 @@ class Firmware:
             return ActionResult.OTHER_REASON, None
         self.slot.prepare(name, size, forget=self.world.obeys("DLX-IMG-24"))
         self.candidate = None
-        self._enter(Status.INITIATED)
+        self.status = Status.INITIATED
         return ActionResult.SUCCESS, None
 
     def _block(self, argument: Data | None) -> Outcome:
@@ -212,7 +203,7 @@ class Firmware:
             return ActionResult.SUCCESS
         slot.put(number, octets)
         if self.status is Status.VERIFICATION_FAILED:
-            self._enter(Status.INITIATED)
+            self.status = Status.INITIATED
         return ActionResult.SUCCESS
 
     # --- verification ------------------------------------------------------------------------------------
@@ -232,7 +223,7 @@ class Firmware:
         if not self.slot.complete and self.world.obeys("DLX-IMG-08"):
             self._verification_fails()
             return ActionResult.OTHER_REASON, None
-        self._enter(Status.VERIFICATION_INITIATED)
+        self.status = Status.VERIFICATION_INITIATED
         self._later(self.traits.verify_s, self._verification_ends)
         return self._not_yet(), None
 
@@ -244,12 +235,12 @@ class Firmware:
         if self.candidate is None:
             self._verification_fails()
             return
-        self._enter(Status.VERIFIED)
+        self.status = Status.VERIFIED
         if self.world.obeys("DLX-IMG-16"):
             self._meter.record("standard", "firmware_ready")
 
     def _verification_fails(self) -> None:
-        self._enter(Status.VERIFICATION_FAILED)
+        self.status = Status.VERIFICATION_FAILED
         if self.world.obeys("DLX-IMG-17"):
             self._meter.record("standard", "firmware_verification_failed")
 
@@ -289,7 +280,7 @@ class Firmware:
             self.candidate = self._header_of(self.slot.octets)
         elif self.status is not Status.VERIFIED:
             return ActionResult.OTHER_REASON
-        self._enter(Status.ACTIVATION_INITIATED)
+        self.status = Status.ACTIVATION_INITIATED
         self._later(self.traits.activate_s, self._restart)
         return ActionResult.TEMPORARY_FAILURE
 
@@ -302,11 +293,11 @@ class Firmware:
         self.candidate = None
         if image is None or not self._boots(image):
             failed = Status.ACTIVATION_FAILED if self.world.obeys("DLX-IMG-15") else Status.ACTIVATED
-            self._enter(failed)
+            self.status = failed
             self._meter.record("standard", "firmware_activation_failed")
             return
         self.running = FirmwareImage.of(image)
-        self._enter(Status.ACTIVATED)
+        self.status = Status.ACTIVATED
         if self.world.obeys("DLX-IMG-18"):
             self._meter.record("standard", "firmware_activated")
 
@@ -317,10 +308,6 @@ class Firmware:
         return not image.payload or image.payload.startswith(demo_vendor.BOOT_MARK)
 
     # --- time and power ----------------------------------------------------------------------------------
-
-    def _enter(self, status: Status) -> None:
-        self.status = status
-        self.history.append(Passed(at_s=self.world.scheduler.now_s(), status=status))
 
     def _later(self, delay_s: float, then: Callable[[], None]) -> None:
         moments = self._meter.moments
@@ -344,16 +331,16 @@ class Firmware:
             self.enabled = True
         match self.status:
             case Status.VERIFICATION_INITIATED if world.obeys("DLX-IMG-21"):
-                self._enter(Status.INITIATED)
+                self.status = Status.INITIATED
             case Status.VERIFICATION_INITIATED:
                 self.candidate = self._header_of(self.slot.octets)
-                self._enter(Status.VERIFIED)
+                self.status = Status.VERIFIED
             case Status.ACTIVATION_INITIATED if world.obeys("DLX-IMG-22"):
-                self._enter(Status.VERIFIED)
+                self.status = Status.VERIFIED
             case Status.ACTIVATION_INITIATED:
                 self.slot.clear()
                 self.candidate = None
-                self._enter(Status.NOT_INITIATED)
+                self.status = Status.NOT_INITIATED
             case Status.INITIATED if not world.obeys("DLX-IMG-20"):
                 self.slot.drop_all()
             case _:
