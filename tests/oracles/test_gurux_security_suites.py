@@ -45,9 +45,11 @@ class Bench:
     def request(self, device: str, link: str, authentication: str) -> dict[str, Any]:
         """Return what gurux needs to open an association, a fresh invocation counter included."""
         endpoint = self._ways[device, link]
-        return wire(endpoint) | identity(endpoint, "management", authentication) | {
-            "counter": self.last_counter(device) + 1
-        }
+        return (
+            wire(endpoint)
+            | identity(endpoint, "management", authentication)
+            | {"counter": self.last_counter(device) + 1}
+        )
 
     def last_counter(self, device: str) -> int:
         """Return the last invocation counter taken from Management, asked as anybody may: as Public."""
