@@ -14,6 +14,7 @@ from adapters.errors import (
     LabError,
     LinkLost,
     LocalProtocolError,
+    ProtocolError,
     ReadTimeout,
     Refused,
     RemoteProtocolError,
@@ -53,7 +54,7 @@ from adapters.protocols.dlms.enums import (
 )
 from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.link import ApduReceived
-from adapters.protocols.dlms.security import InvocationCounter, Keys, SecurityControl
+from adapters.protocols.dlms.security import SUITES, InvocationCounter, Keys, SecurityControl
 from adapters.protocols.dlms.signatures import SigningKey, VerifyingKey
 from adapters.protocols.dlms.spoiling import flipped
 from adapters.protocols.dlms.wrapper import HEADER_OCTETS, encode_message
@@ -96,14 +97,32 @@ def is_ciphered(entry: Client, mechanism: str) -> bool:
     return entry.ciphered and (mechanism == entry.mechanism or MECHANISMS[mechanism].is_hls)
 
 
+def _keys(secrets: Mapping[str, bytes], suite: int) -> Keys:
+    """Return the two keys of a client. Raises BenchError where they have not the suite's length."""
+    pair, octets = (secrets["encryption_key"], secrets["authentication_key"]), SUITES[suite].key_octets
+    if any(len(key) != octets for key in pair):
+        raise BenchError(
+            f"suite {suite} takes keys of {octets} octets; the bench gives {len(pair[0])} and {len(pair[1])}"
+        )
+    return Keys(encryption_key=pair[0], authentication_key=pair[1])
+
+
 def _credentials(secrets: Mapping[str, bytes]) -> HlsCredentials:
-    """Return what the mechanisms other than GMAC need, as far as the bench gives it."""
+    """Return what the mechanisms other than GMAC need, as far as the bench gives it.
+
+    Raises BenchError, without the octets, where a key of the bench is none.
+    """
     own, peer = secrets.get("signing_key", b""), secrets.get("meter_public_key", b"")
-    return HlsCredentials(
-        secret=secrets.get("hls_secret", b""),
-        signing_key=SigningKey(own) if own else None,
-        peer_key=VerifyingKey(peer) if peer else None,
-    )
+    try:
+        return HlsCredentials(
+            secret=secrets.get("hls_secret", b""),
+            signing_key=SigningKey(own) if own else None,
+            peer_key=VerifyingKey(peer) if peer else None,
+        )
+    except ProtocolError:
+        raise BenchError(
+            f"signing_key ({len(own)} octets) or meter_public_key ({len(peer)}) is no key of suite 1 or 2"
+        ) from None
 
 
 class OpenAssociation:
@@ -140,10 +159,7 @@ class OpenAssociation:
         ciphered = is_ciphered(self.entry, self.mechanism)
         keys = None
         if self.mechanism == "hls-gmac" or (ciphered and self.mechanism != "pre-established"):
-            keys = Keys(
-                encryption_key=self._keys["encryption_key"],
-                authentication_key=self._keys["authentication_key"],
-            )
+            keys = _keys(self._keys, profile_security.suite)
         proposed = Conformance.from_labels(self.entry.conformance) if self.entry.conformance else PROPOSED
         settings = ClientSettings(
             mechanism=mechanism,

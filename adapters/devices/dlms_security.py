@@ -11,6 +11,7 @@ from adapters.errors import BenchError, RemoteProtocolError
 from adapters.protocols.dlms import data as typed
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.key_wrap import wrap
+from adapters.protocols.dlms.security import SUITES
 from adapters.protocols.dlms.spoiling import flipped
 from adapters.roles.dlms_security import KeysChanged, SecurityFound
 
@@ -104,13 +105,23 @@ class SecurityServices(DlmsServices):
             raise RemoteProtocolError(f"attribute {number} of {target.name} comes without data")
         return data
 
+    def _key(self, client: str, secret: str) -> bytes:
+        """Return a symmetric key of the bench. Raises BenchError where it has not the suite's length.
+
+        A typing mistake in a bench must not end as a refusal of the meter.
+        """
+        key, octets = self._connections.secret(client, secret), SUITES[self.profile.security.suite].key_octets
+        if len(key) != octets:
+            raise BenchError(f"secret {client}.{secret}: {len(key)} octets where the suite takes {octets}")
+        return key
+
     def _transfer(self, client: str, wanted: dict[str, str], flaw: str) -> Data:
-        master = self._connections.secret(client, "master_key")
+        master = self._key(client, "master_key")
         if flaw == "wrong-master-key":
             master = flipped(master)
         rows = []
         for number, (kind, secret) in enumerate(wanted.items(), 1):
-            key = self._connections.secret(client, secret)
+            key = self._key(client, secret)
             if flaw == "long-key":
                 key += key[:_TOO_MANY_OCTETS]
             wrapped = wrap(master, key)

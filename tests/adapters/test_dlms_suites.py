@@ -94,6 +94,23 @@ def test_key_agreement_gives_the_green_books_secret_and_key(vector: dict[str, st
         assert key == octets(vector["key"])
 
 
+@vectors("ciphered")
+def test_suite_ciphers_what_gurux_ciphers(vector: dict[str, str]) -> None:
+    """Text and tag of suites 1 and 2, with and without the header of general-ciphering, octet by octet."""
+    number, plain = int(vector["suite"]), octets(vector["plain"])
+    if "recipient" in vector:
+        header = Header(
+            transaction=(7).to_bytes(8, "big"), originator=CLIENT, recipient=octets(vector["recipient"])
+        )
+        sent = ciphered(plain, header=header, keys=keys_of(number), suite=number, counter=7)
+        assert sent.content == octets(vector["content"])
+        assert sent.plain(keys_of(number)) == (plain, 0x30 | number, 7)
+    else:
+        suite = SUITES[number](keys_of(number))
+        assert suite.protect(plain, CLIENT, 7) == octets(vector["content"])
+        assert suite.unprotect(octets(vector["content"]), CLIENT) == (plain, 0x30 | number, 7)
+
+
 @vectors("general_ciphering")
 def test_general_ciphering_of_the_green_book_reads_encodes_and_deciphers(vector: dict[str, str]) -> None:
     """Its fields, its octets back again, and the text under the key that was agreed on."""
