@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_push import PushConfiguration
 from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
@@ -21,7 +22,7 @@ from adapters.roles import ClockReading, Identity, RegisterReading, ServiceDone
 CLOCK_FALLBACK = "8/0-0:1.0.0.255"
 
 
-class DlmsMeter(DlmsServices):
+class DlmsMeter(PushConfiguration, DlmsServices):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from virtual_rig.meters.alarms import AlarmMonitor
 from virtual_rig.meters.cosem import LiveObject
+from virtual_rig.meters.push import PushFeature
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -24,4 +26,5 @@ class Feature(Protocol):
 
 def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     """Return the features of ``meter``, in the order in which they are asked."""
-    return ()
+    alarms = AlarmMonitor(meter)
+    return (alarms, PushFeature(meter, alarms))

@@ -72,6 +72,7 @@ class Mcs301:
         self._last_failure_s = 0
         self._note_writes = 0
         self._power_listeners: list[Callable[[bool], None]] = []
+        self._event_listeners: list[Callable[[str, str], None]] = []
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()
@@ -86,11 +87,17 @@ class Mcs301:
         """Call ``listener(up)`` after the meter has come up or gone down."""
         self._power_listeners.append(listener)
 
+    def on_event(self, listener: Callable[[str, str], None]) -> None:
+        """Call ``listener(log, event)`` after an event has been recorded, by the profile's names."""
+        self._event_listeners.append(listener)
+
     def record(self, log: str, event: str) -> None:
         """Write ``event`` to ``log`` by the names the profile gives them; unknown ones are not logged."""
         number = self._numbers.get(log, {}).get(event)
         if number is not None:
             self.logs[log].record(number)
+        for listener in self._event_listeners:
+            listener(log, event)
 
     def press_button(self, command: SwitchCommand = SwitchCommand.MANUAL_RECONNECT) -> bool:
         """Press the button of the supply switch at the meter; return whether it moved."""
