@@ -36,7 +36,7 @@ class Wire:
     ``near`` and ``far`` are addresses as text: a tty path, ``virt://name`` or ``host:port``.
     """
 
-    kind: Literal["serial", "tcp", "udp", "terminal"]
+    kind: Literal["serial", "tcp", "udp", "terminal", "tcp-listener", "udp-listener"]
     near: str
     far: str
     fileno: Callable[[], int] = field(repr=False, compare=False)
@@ -134,6 +134,29 @@ class Datagrams(Protocol):
 
     def close(self) -> None:
         """Close the socket; closing twice is harmless."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """What a device that called us has sent; empty ``data``: it has hung up."""
+
+    caller: str
+    data: bytes
+
+
+class Listener(Protocol):
+    """A place that devices call. ``address`` is what they are told; ``datagrams``: whole messages arrive."""
+
+    address: str
+    datagrams: bool
+
+    def receive(self, timeout_s: float) -> Arrival:
+        """Return what arrives next, from whomever. Raises ReadTimeout when nothing did."""
+        ...
+
+    def close(self) -> None:
+        """Stop listening and hang up on whoever is there; closing twice is harmless."""
         ...
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from secrets import token_bytes
 from typing import Protocol, cast, runtime_checkable
 
-from adapters.base import ByteStream, Clock, Datagrams, SerialStream, Tap
+from adapters.base import ByteStream, Clock, Datagrams, Listener, SerialStream, Tap
 from adapters.errors import BenchError, NotPermitted
 from adapters.transports.http_answer import HttpAnswer
 
@@ -112,6 +112,7 @@ class AdapterContext:
     open_link: Callable[[str], OpenedLink]
     open_datagrams: Callable[[str], Datagrams] | None = None
     open_http: Callable[[str], HttpChannel] | None = None
+    open_listener: Callable[[str], Listener] | None = None
     permit: Callable[[str], None] = _nothing_is_permitted
     secret_references: Mapping[str, str] = field(default_factory=dict)  # where it keeps each
     where: Callable[[], str] = str  # which case and step this is, a line each; for whoever is asked

@@ -274,6 +274,7 @@ def _assembled(
                 secrets=fetched,
                 open_link=links.open_stream,
                 open_http=links.open_http,
+                open_listener=links.open_listener,
                 permit=partial(live.permit, name),
                 secret_references=dict(entry.secrets),
                 where=lambda: live.screen.where(),

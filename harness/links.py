@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import cast
 
-from adapters.base import ByteStream, Clock, LineSettings, Parity, SerialStream, Tap
+from adapters.base import ByteStream, Clock, LineSettings, Listener, Parity, SerialStream, Tap
 from adapters.errors import BenchError
 from adapters.registry import HttpChannel, OpenedLink
 from adapters.transports.serial import SerialTransport
@@ -118,6 +118,28 @@ class Links:
             verify_tls=options.get("verify_tls", "true") == "true",
             ca_file=options.get("ca_file", ""),
             server_name=options.get("server_name", ""),
+        )
+
+    def open_listener(self, link: str) -> Listener:
+        """Listen where devices call. Raises ConnectError; BenchError for a link of another kind."""
+        from adapters.transports.listener import LOOPBACK, TcpListener, UdpListener  # few benches listen
+
+        options = self._options[link]
+        kinds: dict[str, type[TcpListener] | type[UdpListener]] = {
+            "tcp-listener": TcpListener,
+            "udp-listener": UdpListener,
+        }
+        if options["transport"] not in kinds:
+            raise BenchError(
+                f"{self._device}.{link}: transport {options['transport']!r} does not listen; "
+                "there are tcp-listener, udp-listener"
+            )
+        return kinds[options["transport"]].open(
+            host=options.get("host", LOOPBACK),
+            port=int(options.get("port", "0")),
+            clock=self._clock,
+            tap=self._tap(link),
+            announce=options.get("announce", ""),
         )
 
     def _tap(self, link: str) -> Tap:

@@ -32,6 +32,7 @@ from adapters.errors import BenchError
 from virtual_rig.in_flight import SETTLING_MS, forget_unread, kernel_ready, pull
 from virtual_rig.lockstep import Turns, Waiter
 from virtual_rig.servers.line import Line, Server
+from virtual_rig.servers.outgoing import ListeningLine
 from virtual_rig.trace import ByteTrace
 from virtual_rig.wire import WORLD_START, Scheduler, Timer
 
@@ -95,6 +96,7 @@ class VirtualClock:
         self._env = simpy.Environment(0)
         self._servers: dict[str, Server] = {}
         self._lines: dict[int, tuple[Wire, Line]] = {}
+        self._listening: dict[tuple[str, str], ListeningLine] = {}
         self._dirty: dict[Line, None] = {}  # insertion order: the order in which the host touched them
         self._turns = Turns(self._advance)
         self._spins, self._spun_at = 0, -1
@@ -178,6 +180,9 @@ class VirtualClock:
 
     def wire_opened(self, wire: Wire) -> None:
         """Connect ``wire`` with the model behind it. Raises BenchError for an unknown endpoint."""
+        if wire.kind.endswith("-listener"):
+            self._lines[id(wire)] = (wire, self._listening_line(wire))
+            return
         line = self._server_of(wire).admit(wire)
         line.host_open = True
         self._lines[id(wire)] = (wire, line)
@@ -208,6 +213,9 @@ class VirtualClock:
         if known is None:
             return
         line = known[1]
+        if isinstance(line, ListeningLine):
+            self._listening.pop((wire.kind, line.announced), None)
+            return
         if not line.gone and not line.stalled:
             pull(line)
         line.host_open = False
@@ -299,6 +307,25 @@ class VirtualClock:
         """See ``Rig``."""
         self._dirty[line] = None
 
+    def listens(self, protocol: str, address: str) -> str | None:
+        """See ``Rig``: only listeners of the harness, by the address they announce."""
+        line = self._listening.get((f"{protocol}-listener", address))
+        return None if line is None else line.near
+
+    def rings(self, protocol: str, address: str) -> None:
+        """See ``Rig``."""
+        line = self._listening[f"{protocol}-listener", address]
+        line.unread += 1
+        self.trace.add(int(self._env.now), line.name, "ring")
+
+    def _listening_line(self, wire: Wire) -> ListeningLine:
+        if (wire.kind, wire.far) in self._listening:
+            raise BenchError(f"two listeners of this virtual rig announce {wire.far}")
+        line = ListeningLine(name=wire.kind, wire=wire, rig=self)
+        self._listening[wire.kind, wire.far] = line
+        self.trace.add(int(self._env.now), line.name, "open")
+        return line
+
     # -- the world
 
     @property
@@ -315,6 +342,7 @@ class VirtualClock:
         for server in tuple(self._servers.values()):
             server.close()
         self._lines.clear()
+        self._listening.clear()
         self._dirty.clear()
 
     def _wait(self, ready: Callable[[], bool] | None, timeout_s: float, what: str) -> bool:

@@ -220,6 +220,13 @@ class RealtimeDriver:
                 self._watch(line)
         self._wake()
 
+    def listens(self, protocol: str, address: str) -> str | None:
+        """See ``Rig``; the kernel knows whether somebody does."""
+        return address
+
+    def rings(self, protocol: str, address: str) -> None:
+        """See ``Rig``; the kernel tells the listener."""
+
     # -- the loop
 
     def _run(self) -> None:

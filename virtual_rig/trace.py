@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-Mark = Literal[">", "<", "open", "close", "break"]
+Mark = Literal[">", "<", "open", "close", "break", "ring"]
 
 _BATCH = 256
 

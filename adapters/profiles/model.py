@@ -151,6 +151,19 @@ class Capture(Sourced):
     entries: int = Field(ge=1, le=100_000)
 
 
+class PushEntry(Sourced):
+    """What a push setup (class 40) sends and what makes it send; ``columns`` are ``<object>.<attribute>``."""
+
+    columns: tuple[Annotated[str, StringConstraints(pattern=r"^\w+\.\w+$")], ...]
+    on: tuple[Literal["power-up", "alarm", "interval"], ...] = ()
+
+
+class Alarms(Sourced):
+    """Which event of which log sets which bit of the alarm register: ``log.event`` to the bit's number."""
+
+    bits: dict[str, Annotated[int, Field(ge=0, le=31)]]
+
+
 class Profile(Strict):
     """A meter model."""
 
@@ -167,6 +180,8 @@ class Profile(Strict):
     lock_out: LockOutRules | None = None
     mode_c: ModeC | None = None
     captures: dict[str, Capture] = Field(default_factory=dict)  # by the name of the class 7 object
+    pushes: dict[str, PushEntry] = Field(default_factory=dict)  # by the name of the push setup
+    alarms: Alarms | None = None
     limits: dict[str, str] = Field(default_factory=dict)  # e.g. clock_drift: 0.5 s/day
 
     @model_validator(mode="after")

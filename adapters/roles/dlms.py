@@ -15,6 +15,7 @@ from adapters.roles.dlms_mode_c import DlmsModeC
 from adapters.roles.dlms_probing import DlmsProbing
 from adapters.roles.dlms_profiles import DlmsProfiles
 from adapters.roles.dlms_security import DlmsSecurity
+from adapters.roles.push import MeterPush
 
 Mechanism = Literal[
     "", "none", "lls", "hls-manufacturer", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa",
@@ -122,6 +123,7 @@ class DlmsMeter(
     Meter,
     Protocol,
 ):
+class DlmsMeter(Meter, MeterPush, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

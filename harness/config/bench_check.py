@@ -38,7 +38,7 @@ _NEEDED = {
 }
 _CURVE_OCTETS = {1: 32, 2: 48}  # of one number on the curve of a suite, Green Book 9.2.3.7
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
-_PROFILE_OF = {"dlms": "dlms", "c1218": "c1219", "scpi_switch": "paths"}
+_PROFILE_OF = {"dlms": "dlms", "push_listener": "dlms", "c1218": "c1219", "scpi_switch": "paths"}
 """The protocol of the profile an adapter needs."""
 _PASSWORD_OCTETS = 20  # of the C12.18 security service
 OPERATOR = "operator"  # the adapter that is a person: at a terminal, in any role

@@ -126,6 +126,19 @@ class UdpLink(DlmsLinkBase):
     port: TcpPort
 
 
+class ListenerLink(LinkBase):
+    """A place on this host that devices call: pushes arrive there."""
+
+    transport: Literal["tcp-listener", "udp-listener"]
+    host: Host = Field(default="127.0.0.1", description="the interface to listen on; the loopback by default")
+    port: int = Field(default=0, ge=0, le=65535, description="0: any that is free")
+    announce: str | None = Field(
+        default=None,
+        pattern=r"^[^\s:]+:\d{1,5}$",
+        description="host:port to tell the device, where it reaches us by another address",
+    )
+
+
 class VisaLink(LinkBase):
     """A VISA session."""
 
@@ -173,7 +186,7 @@ class TerminalLink(AnyLink):
 
 
 Link = Annotated[
-    SerialLink | TcpLink | UdpLink | VisaLink | UsbLink | HttpLink | TerminalLink,
+    SerialLink | TcpLink | UdpLink | ListenerLink | VisaLink | UsbLink | HttpLink | TerminalLink,
     Field(discriminator="transport"),
 ]
 

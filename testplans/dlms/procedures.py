@@ -18,6 +18,7 @@ from testplans.dlms import (
     preestablished,
     profile_rows,
     profile_selection,
+    push,
     upkeep,
 )
 
@@ -35,5 +36,6 @@ __all__ = [
     "preestablished",
     "profile_rows",
     "profile_selection",
+    "push",
     "upkeep",
 ]

@@ -16,6 +16,9 @@ from virtual_rig.meters.limiter import Limiter
 from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.port_setup import PortSetup
 from virtual_rig.meters.schedules import Schedules
+from virtual_rig.meters.alarms import AlarmMonitor
+from virtual_rig.meters.cosem import LiveObject
+from virtual_rig.meters.push import PushFeature
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -54,3 +57,5 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         PortSetup(meter),
         meter.security,
     )
+    alarms = AlarmMonitor(meter)
+    return (alarms, PushFeature(meter, alarms))

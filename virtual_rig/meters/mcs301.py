@@ -89,6 +89,7 @@ class Mcs301:
         self._switch_listeners: list[Callable[[], None]] = []
         self._link_listeners: list[Callable[[bool], None]] = []
         self._restart: Timer | None = None
+        self._event_listeners: list[Callable[[str, str], None]] = []
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()
@@ -139,12 +140,17 @@ class Mcs301:
         """Count anew both ways: ``client`` has a new encryption key, and its counters are the key's."""
         self.received_counters[client] = GuardedWindow(self.world)
         self.sent_counters[client] = InvocationCounter(1)
+    def on_event(self, listener: Callable[[str, str], None]) -> None:
+        """Call ``listener(log, event)`` after an event has been recorded, by the profile's names."""
+        self._event_listeners.append(listener)
 
     def record(self, log: str, event: str) -> None:
         """Write ``event`` to ``log`` by the names the profile gives them; unknown ones are not logged."""
         number = self._numbers.get(log, {}).get(event)
         if number is not None:
             self.logs[log].record(number)
+        for listener in self._event_listeners:
+            listener(log, event)
 
     def press_button(self, command: SwitchCommand = SwitchCommand.MANUAL_RECONNECT) -> bool:
         """Press the button of the supply switch at the meter; return whether it moved."""

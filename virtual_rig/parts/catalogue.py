@@ -9,12 +9,14 @@ from pydantic import Field
 from virtual_rig.parts.ansi_meter import AnsiMeterEntry
 from virtual_rig.parts.instruments import AcSourceEntry, PathSwitchEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
+from virtual_rig.parts.push_listener import PushListenerEntry
 from virtual_rig.parts.secured import EndpointsEntry
 from virtual_rig.parts.security import FdmEntry, HandheldEntry, IsmEntry
 from virtual_rig.parts.smartsynch import ConfigurationServerEntry, ModuleEntry, NetworkEntry, TmsEntry
 
 DeviceEntry = Annotated[
     Mcs301Entry
+    | PushListenerEntry
     | AnsiMeterEntry
     | AcSourceEntry
     | PathSwitchEntry

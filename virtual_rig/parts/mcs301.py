@@ -17,6 +17,10 @@ from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.ports import Cut, OpticalPort, SerialPort, TcpPort
 from virtual_rig.meters.udp_port import UdpPort
 from virtual_rig.parts.base import BuiltPart, Endpoint, LinkWire, PartEntry, SiteContext, SiteModel
+from virtual_rig.meters.push import PushFeature
+from virtual_rig.meters.push_way import connect_push
+from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
+from virtual_rig.servers.outgoing import Outgoing
 from virtual_rig.wire import LineModel
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[AR][+-]$")]
@@ -74,6 +78,10 @@ class Mcs301Entry(PartEntry):
         secrets = client_secrets(profile, context.site, context.seed)
         table = AssociationTable(meter, secrets)
         meter.model.seal()
+        network = Outgoing(f"{context.site}-{name}-push", context.rig)
+        for feature in meter.features:
+            if isinstance(feature, PushFeature):
+                connect_push(feature, table, network)
         wires = _Wires(name, self, context, table, profile)
         return BuiltPart(
             model=Mcs301Part(meter=meter, table=table, profile=profile, client_secrets=secrets),

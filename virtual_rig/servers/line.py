@@ -60,6 +60,14 @@ class Rig(Scheduler, Protocol):
         """Take note that ``line.stalled`` changed."""
         ...
 
+    def listens(self, protocol: str, address: str) -> str | None:
+        """Return where a device gets through that calls ``address`` (tcp or udp), None for nowhere."""
+        ...
+
+    def rings(self, protocol: str, address: str) -> None:
+        """Count one call, or datagram, that has just reached the listener at ``address``."""
+        ...
+
 
 class Server(Protocol):
     """A model put on a kernel wire that hosts can open."""

@@ -1,0 +1,83 @@
+"""How a push leaves the meter: protected as the policy says, wrapped, over TCP or UDP."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from adapters.protocols.dlms.secure_channel import SecureChannel
+from adapters.protocols.dlms.server_policy import Ciphering
+from adapters.protocols.dlms.wrapper import encode_message
+from virtual_rig.meters.associations import MANAGEMENT, AssociationTable
+from virtual_rig.meters.push import PushFeature, TransportService
+from virtual_rig.world import World
+
+
+class Network(Protocol):
+    """What the meter's modem can do; ``virtual_rig.servers.outgoing.Outgoing`` is one."""
+
+    def call(self, address: str, data: bytes) -> bool:
+        """Connect to ``host:port``, send ``data`` and hang up; False where nobody answers."""
+        ...
+
+    def post(self, address: str, data: bytes) -> bool:
+        """Send one datagram to ``host:port``; False where there is no way there."""
+        ...
+
+
+def connect_push(feature: PushFeature, table: AssociationTable, network: Network) -> None:
+    """Give ``feature`` the meter's keys and its two ways over IP."""
+    world, device = table.world, table.meter.profile.logical_device.sap
+    client = table.meter.profile.clients[MANAGEMENT].sap
+    feature.protect = lambda apdu: _protected(world, table, apdu)
+    feature.senders[TransportService.TCP] = TcpSender(world, network, device, client)
+    feature.senders[TransportService.UDP] = UdpSender(world, network, device, client)
+
+
+def _protected(world: World, table: AssociationTable, apdu: bytes) -> bytes:
+    """Cipher with the global unicast key.
+
+    The counter is the meter's one for that key, which its answers use too: a counter of its own beside it
+    would use nonces twice.
+    """
+    ciphering: Ciphering | None = table.ciphering.get(MANAGEMENT)
+    if ciphering is None or not ciphering.control or not world.obeys("DLX-PUSH-12"):
+        return apdu
+    channel = SecureChannel(
+        suite=ciphering.suite,
+        own_title=table.meter.identity.system_title,
+        send=ciphering.send,
+        control=ciphering.control,
+    )
+    if not world.obeys("DLX-PUSH-13"):
+        return channel.protect(apdu, general=True, counter=ciphering.send.next_value)
+    return channel.protect(apdu, general=True)
+
+
+class TcpSender:
+    """One connection for each push. That the meter hangs up right afterwards is assumed."""
+
+    def __init__(self, world: World, network: Network, device: int, client: int) -> None:
+        self._world, self._network, self._device, self._client = world, network, device, client
+
+    def send(self, apdu: bytes, to: bytes) -> bool:
+        """See ``Sender``."""
+        ends = (self._device, self._client)
+        if not self._world.obeys("DLX-PUSH-18"):
+            ends = (self._client, self._device)
+        return self._network.call(_text(to), encode_message(*ends, apdu))
+
+
+class UdpSender:
+    """One datagram for each push; nobody tells whether it arrived."""
+
+    def __init__(self, world: World, network: Network, device: int, client: int) -> None:
+        self._world, self._network, self._device, self._client = world, network, device, client
+
+    def send(self, apdu: bytes, to: bytes) -> bool:
+        """See ``Sender``."""
+        wrapped = encode_message(self._device, self._client, apdu)
+        return self._network.post(_text(to), wrapped if self._world.obeys("DLX-PUSH-17") else apdu)
+
+
+def _text(to: bytes) -> str:
+    return to.decode("ascii", "replace")

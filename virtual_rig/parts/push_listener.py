@@ -1,0 +1,28 @@
+"""A listener of the harness beside a virtual meter: nothing of it is simulated, only its keys are known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from virtual_rig.demo_secrets import as_text
+from virtual_rig.meters.associations import MANAGEMENT
+from virtual_rig.parts.base import BuiltPart, PartEntry, SiteContext
+from virtual_rig.parts.mcs301 import Mcs301Part
+
+
+class PushListenerEntry(PartEntry):
+    """The place where ``meter`` pushes to. It listens on the loopback once a plan asks it to."""
+
+    model: Literal["push_listener"]
+    meter: str = "meter"
+    profile: str = "mcs301"
+
+    def build(self, name: str, context: SiteContext) -> BuiltPart:
+        """Hand over the keys."""
+        part = context.part(self.meter, Mcs301Part)
+        keys = as_text(part.client_secrets)
+        return BuiltPart(
+            model=None,
+            bench={"role": "push_receiver", "adapter": "push_listener", "profile": self.profile},
+            secrets={k: v for k, v in keys.items() if k.startswith(f"{MANAGEMENT}.") and k.endswith("_key")},
+        )
