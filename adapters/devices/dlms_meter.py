@@ -17,9 +17,8 @@ from adapters.devices.dlms_lists import DlmsListServices
 from adapters.devices.dlms_mode_c import ModeCReading
 from adapters.devices.dlms_probing import Probing
 from adapters.devices.dlms_profiles import DlmsProfileReader
-from adapters.devices.dlms_security import SecurityServices
 from adapters.devices.dlms_push import PushConfiguration
-from adapters.devices.dlms_services import DlmsServices
+from adapters.devices.dlms_security import SecurityServices
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
 from adapters.errors import BenchError, Refused, RemoteProtocolError
@@ -30,9 +29,15 @@ CLOCK_FALLBACK = "8/0-0:1.0.0.255"
 
 
 class DlmsMeter(
-    ModeCReading, Probing, DlmsProfileReader, DlmsControl, DlmsListServices, DlmsImages, SecurityServices
+    ModeCReading,
+    Probing,
+    DlmsProfileReader,
+    DlmsControl,
+    DlmsListServices,
+    DlmsImages,
+    SecurityServices,
+    PushConfiguration,
 ):
-class DlmsMeter(PushConfiguration, DlmsServices):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"

@@ -76,7 +76,7 @@ class PushConfiguration(DlmsServices):
         service = destination[0].integer()
         return PushSetupRead(
             setup=setup,
-            columns=tuple(self._column(each) for each in read("push_object_list").items()),
+            columns=tuple(self._pushed_column(each) for each in read("push_object_list").items()),
             destination=destination[1].octets().decode("ascii", "replace"),
             transport=_NAMES.get(service, str(service)),
             windows=len(read("communication_window").items()),
@@ -85,7 +85,7 @@ class PushConfiguration(DlmsServices):
             repetition_delay_s=read("repetition_delay").integer(),
         )
 
-    def _column(self, column: Data) -> PushColumn:
+    def _pushed_column(self, column: Data) -> PushColumn:
         fields = column.items()
         if len(fields) < 4 or len(fields[1].octets()) != 6:
             raise RemoteProtocolError("an element of push_object_list has 4 elements", clause="class 40")

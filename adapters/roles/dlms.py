@@ -120,10 +120,10 @@ class DlmsMeter(
     DlmsLists,
     DlmsImageTransfer,
     DlmsSecurity,
+    MeterPush,
     Meter,
     Protocol,
 ):
-class DlmsMeter(Meter, MeterPush, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

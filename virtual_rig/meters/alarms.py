@@ -33,6 +33,9 @@ class AlarmMonitor:
         self.raised: Callable[[], None] = lambda: None
         meter.on_event(self._event)
 
+    def start(self) -> None:
+        """Nothing begins by itself."""
+
     def bind(self, name: str, live: LiveObject) -> bool:
         """Bind the alarm objects."""
         if name == "alarm_register_1":

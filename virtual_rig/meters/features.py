@@ -9,16 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from virtual_rig.meters.activation_schedule import ActivationSchedule
+from virtual_rig.meters.alarms import AlarmMonitor
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.demand import Demand
 from virtual_rig.meters.firmware import Firmware
 from virtual_rig.meters.limiter import Limiter
 from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.port_setup import PortSetup
-from virtual_rig.meters.schedules import Schedules
-from virtual_rig.meters.alarms import AlarmMonitor
-from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.push import PushFeature
+from virtual_rig.meters.schedules import Schedules
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -47,6 +46,7 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
 
     schedules.script("billing_script", 1, end_billing)
     firmware = Firmware(meter, meter.firmware_traits)
+    alarms = AlarmMonitor(meter)
     return (
         firmware,
         ActivationSchedule(meter, firmware),
@@ -55,7 +55,7 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         Limiter(meter, schedules),
         schedules,
         PortSetup(meter),
+        alarms,
+        PushFeature(meter, alarms),
         meter.security,
     )
-    alarms = AlarmMonitor(meter)
-    return (alarms, PushFeature(meter, alarms))

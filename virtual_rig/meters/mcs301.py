@@ -140,6 +140,7 @@ class Mcs301:
         """Count anew both ways: ``client`` has a new encryption key, and its counters are the key's."""
         self.received_counters[client] = GuardedWindow(self.world)
         self.sent_counters[client] = InvocationCounter(1)
+
     def on_event(self, listener: Callable[[str, str], None]) -> None:
         """Call ``listener(log, event)`` after an event has been recorded, by the profile's names."""
         self._event_listeners.append(listener)

@@ -64,6 +64,9 @@ class PushFeature:
         alarms.raised = lambda: self._trigger("alarm")
         meter.on_power(self._power)
 
+    def start(self) -> None:
+        """Nothing begins by itself."""
+
     def bind(self, name: str, live: LiveObject) -> bool:
         """Bind push setups and the scheduler's period."""
         if name == "push_period":

@@ -39,7 +39,8 @@ def _protected(world: World, table: AssociationTable, apdu: bytes) -> bytes:
     The counter is the meter's one for that key, which its answers use too: a counter of its own beside it
     would use nonces twice.
     """
-    ciphering: Ciphering | None = table.ciphering.get(MANAGEMENT)
+    setup = table.meter.security.of.get(MANAGEMENT)
+    ciphering: Ciphering | None = None if setup is None else setup.ciphering
     if ciphering is None or not ciphering.control or not world.obeys("DLX-PUSH-12"):
         return apdu
     channel = SecureChannel(

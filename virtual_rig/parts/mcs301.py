@@ -15,11 +15,10 @@ from virtual_rig.meters.firmware import FirmwareTraits
 from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.ports import Cut, OpticalPort, SerialPort, TcpPort
-from virtual_rig.meters.udp_port import UdpPort
-from virtual_rig.parts.base import BuiltPart, Endpoint, LinkWire, PartEntry, SiteContext, SiteModel
 from virtual_rig.meters.push import PushFeature
 from virtual_rig.meters.push_way import connect_push
-from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
+from virtual_rig.meters.udp_port import UdpPort
+from virtual_rig.parts.base import BuiltPart, Endpoint, LinkWire, PartEntry, SiteContext, SiteModel
 from virtual_rig.servers.outgoing import Outgoing
 from virtual_rig.wire import LineModel
 
