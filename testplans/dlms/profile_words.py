@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from adapters.errors import RemoteProtocolError
 from adapters.roles import DlmsMeter, ProfileRead
 from harness.steps import Steps
 
@@ -26,8 +27,11 @@ def opened(meter: DlmsMeter, client: str, link: str) -> Iterator[str]:
 
 
 def number(meter: DlmsMeter, object: str, attribute: str, association: str) -> int:
-    """Read an attribute that is a number."""
-    return int(str(meter.get(object, attribute, association).value))
+    """Read an attribute that is a number. Raises RemoteProtocolError for one that is none."""
+    value = meter.get(object, attribute, association).value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RemoteProtocolError(f"{attribute} of {object} is {value!r}, no whole number")
+    return value
 
 
 def next_border(after: datetime, period_s: int, zone_min: int = 0) -> datetime:
