@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from adapters.profiles.model import Profile
+from adapters.protocols.dlms.key_sets import GlobalKeys
 from virtual_rig.meters.associations import ClientSecrets
 
 
@@ -33,3 +34,12 @@ def as_text(secrets: dict[str, ClientSecrets]) -> dict[str, str]:
 
 def _octets(site: str, seed: int, name: str) -> bytes:
     return hashlib.sha256(f"demo secret {site}/{seed}/{name}".encode()).digest()[:16]
+
+
+def global_keys(site: str, seed: int) -> GlobalKeys:
+    """Return the global keys of a meter: what protects messages on channels without an association."""
+    return GlobalKeys(
+        unicast=_octets(site, seed, "global.unicast_key"),
+        broadcast=_octets(site, seed, "global.broadcast_key"),
+        authentication=_octets(site, seed, "global.authentication_key"),
+    )

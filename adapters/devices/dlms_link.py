@@ -50,8 +50,8 @@ class DlmsLink:
         options = opened.options
         serial = opened.serial is not None
         self.framing = options.get("framing", "hdlc" if serial else "wrapper")
-        if self.framing not in ("hdlc", "wrapper"):
-            raise BenchError(f"link {name}: framing {self.framing!r} is neither hdlc nor wrapper")
+        if self.framing not in ("hdlc", "wrapper", "sms"):
+            raise BenchError(f"link {name}: framing {self.framing!r} is none of hdlc, wrapper, sms")
         self.shared = serial
         self.reply_timeout_s = float(options.get("timeout_s", REPLY_TIMEOUT_S))
         self.response_timeout_s = min(
@@ -74,7 +74,7 @@ class DlmsLink:
         device = self.profile.logical_device
         options = self.opened.options
         server_sap = int(options.get("server_sap", device.sap))
-        if self.framing == "wrapper":
+        if self.framing in ("wrapper", "sms"):  # a short message carries one wrapped APDU
             return WrapperClientLink(client_sap, server_sap)
         return HdlcClientLink(
             client_sap,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 Obis = Annotated[str, StringConstraints(pattern=r"^\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}$")]
 Mechanism = Literal["none", "lls", "hls-gmac", "pre-established"]
-Channel = Literal["optical", "rs485", "ip"]
+Channel = Literal["optical", "rs485", "ip", "sms"]
 
 
 class Strict(BaseModel):

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from adapters.profiles.model import CosemObject
 from adapters.roles.base import Anything, ClockReading, Meter, RegisterReading, harmless_read, hurts
+from adapters.roles.sms import SmsServicesOfMeter
 
 Mechanism = Literal["", "none", "lls", "hls-gmac", "pre-established"]
 AssociationFlaw = Literal[
@@ -90,7 +91,7 @@ class ObjectList:
     objects: tuple[ListedObject, ...]
 
 
-class DlmsMeter(Meter, Protocol):
+class DlmsMeter(SmsServicesOfMeter, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

@@ -15,6 +15,7 @@ from virtual_rig.meters.identity import MeterIdentity
 from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.ports import Cut, OpticalPort, SerialPort, TcpPort
 from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
+from virtual_rig.parts.mcs301_sms import SmsChannel, SmsEntry, modem_of
 from virtual_rig.wire import LineModel
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[AR][+-]$")]
@@ -25,6 +26,7 @@ class Mcs301Link(LinkEntry):
 
     port: str
     mode_e: bool = False
+    number: str = ""  # of the modem on the bench, where the port is sms; empty: the head end's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,7 @@ class Mcs301Entry(PartEntry):
     links: dict[str, Mcs301Link]
     power_cut: Cut = "hang-up"
     answer_delay_s: float = Field(default=0.0, ge=0, le=5)
+    sms: SmsEntry | None = None
 
     def build(self, name: str, context: SiteContext) -> BuiltPart:
         """Make the meter and its ports."""
@@ -66,6 +69,7 @@ class Mcs301Entry(PartEntry):
         table = AssociationTable(meter, secrets)
         meter.model.seal()
         wires = _Wires(name, self, context, table, profile)
+        channel = None if self.sms is None else SmsChannel(self.sms, context, table)
         return BuiltPart(
             model=Mcs301Part(meter=meter, table=table, profile=profile, client_secrets=secrets),
             bench={
@@ -75,8 +79,11 @@ class Mcs301Entry(PartEntry):
                 "identity": {"serial": meter.identity.device_id},
             },
             endpoints=tuple(wires.endpoint(link, entry) for link, entry in self.links.items()),
-            link_options={link: _options(entry, profile) for link, entry in self.links.items()},
-            secrets=as_text(secrets),
+            link_options={
+                link: _options(entry, profile) | ({} if channel is None else channel.options(entry.port))
+                for link, entry in self.links.items()
+            },
+            secrets=as_text(secrets) | ({} if channel is None else channel.secrets()),
             served=_for_clients(meter, profile, as_text(secrets)),
         )
 
@@ -124,17 +131,21 @@ class _Wires:
         self._names = {link: context.line_name(device, link) for link in entry.links}
 
     def endpoint(self, link: str, entry: Mcs301Link) -> Endpoint:
-        model = self._models.get(entry.port)
+        key = entry.port + entry.number  # each number is a modem of its own
+        model = self._models.get(key)
         if model is None:
-            model = self._models[entry.port] = self._model(entry.port)
+            model = self._models[key] = self._model(entry)
         if entry.wire == "tcp":
             return self._context.tcp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
         return self._context.serial(self._device, link, model, entry.wire, name=self._names[link])
 
-    def _model(self, port: str) -> LineModel:
+    def _model(self, entry: Mcs301Link) -> LineModel:
+        port = entry.port
         state, meter = PortState(port, self._profile.ports[port]), self._entry
         delay_s = meter.answer_delay_s
         match state.rules.channel:
+            case "sms":
+                return modem_of(meter.sms, entry.number, self._context)
             case "ip":
                 return TcpPort(self._table, state, cut=meter.power_cut, answer_delay_s=delay_s)
             case "optical":
