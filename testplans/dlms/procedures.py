@@ -4,6 +4,6 @@ Each takes the run's step API first, then devices and values by name, and return
 whose fields the plan's ``expect`` may check.
 """
 
-from testplans.dlms import access, identification, metrology, preestablished, upkeep
+from testplans.dlms import access, identification, metrology, preestablished, sms, upkeep
 
-__all__ = ["access", "identification", "metrology", "preestablished", "upkeep"]
+__all__ = ["access", "identification", "metrology", "preestablished", "sms", "upkeep"]

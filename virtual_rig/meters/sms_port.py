@@ -41,6 +41,7 @@ NOTIFIED_FAILURE_S = 30  # a shorter power failure is not worth a message (assum
 NOTIFICATION_DELAY_S = 5.0  # from power-up to the message: the modem has to find its network first
 POWER_FAILURE_NOTICE = 1  # what the first element of the notification says it is (assumed)
 _REMEMBERED_COPIES = 16
+_STRICTEST = 0x30
 _MAX_MESSAGE_OCTETS = 4096
 
 
@@ -143,13 +144,21 @@ class SmsPort:
 
     # --- protection ------------------------------------------------------------------------------------
 
+    @property
+    def control(self) -> int:
+        """What the policy asks of messages, both ways, as bits of the security control octet."""
+        if not self.terms.control and not self.world.obeys("DL-SMS-05"):
+            return _STRICTEST
+        return self.terms.control
+
     def _uncovered(self, apdu: bytes) -> bytes | None:
         """Return the plain APDU, or None where it is not protected as it has to be."""
         if not key_sets.is_protected(apdu):
-            return apdu if not self.terms.control and self.world.obeys("DL-SMS-05") else None
+            plain_is_right = not self.control or not self.world.obeys("DLX-SMS-11")
+            return apdu if plain_is_right else None
         header = key_sets.read_header(apdu)
         key_set = header.key_set
-        if self.terms.control and key_set is KeySet.UNICAST and self.world.obeys("DL-SMS-03"):
+        if self.control and key_set is KeySet.UNICAST and self.world.obeys("DL-SMS-03"):
             self._note("decryption_failure")
             return None
         try:
@@ -159,7 +168,7 @@ class SmsPort:
                 key=self.terms.keys.of(key_set),
                 authentication_key=self.terms.keys.authentication,
                 title=bytes.fromhex(self.meter.profile.security.client_system_title),
-                demanded=self.terms.control,
+                demanded=self.control,
             )
         except DecipheringFailed:
             self._note("decryption_failure")
@@ -190,7 +199,7 @@ class SmsPort:
         """
         if not self.meter.powered:
             return
-        if self.terms.control:
+        if self.control:
             key_set = KeySet.UNICAST if self.world.obeys("DL-SMS-04") else KeySet.BROADCAST
             apdu = key_sets.protect(
                 apdu,
@@ -198,7 +207,7 @@ class SmsPort:
                 authentication_key=self.terms.keys.authentication,
                 title=self.meter.identity.system_title,
                 counter=self._sent.take(),
-                control=self.terms.control | (BROADCAST_BIT if key_set is KeySet.BROADCAST else 0),
+                control=self.control | (BROADCAST_BIT if key_set is KeySet.BROADCAST else 0),
             )
         profile = self.meter.profile
         message = encode_message(profile.logical_device.sap, profile.clients[PRE_ESTABLISHED].sap, apdu)
