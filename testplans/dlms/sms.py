@@ -63,16 +63,7 @@ def sms_effect(
     send. ``link`` is the link of another modem to send them from. ``wait_s`` is how long an answer of the
     meter may take.
     """
-    before = _state(meter, over)
-    meter.sms_receive(wait_s=0.0)  # what it sent before is no answer to what comes now
-    sent = delivered = 0
-    for word in messages.split():
-        name, _, order = word.partition(":")
-        with run.step("short message", message=name, parts=order or "all"):
-            done = meter.sms_send(name, order, link)
-        sent, delivered = sent + done.sent, delivered + done.delivered
-    answers = meter.sms_receive(wait_s=wait_s).messages
-    return _effect(before, _state(meter, over), sent, delivered, answers)
+    return _sent(run, meter, _state(meter, over), messages, over, link, wait_s)
 
 
 @procedure("sms_control")
@@ -80,9 +71,10 @@ def sms_control(
     run: Steps, *, meter: DlmsMeter, over: str, value: str, key: KeyWord = "policy", wait_s: float = 0.0
 ) -> MessageEffect:
     """Write ``value`` to the note by one right message: the channel itself is in order."""
-    fresh = _other_than(_state(meter, over).note, value)
+    before = _state(meter, over)
+    fresh = _other_than(before.note, value)
     meter.sms_prepare("control", NOTE, fresh, key=key)
-    effect = sms_effect(run, meter=meter, messages="control", over=over, wait_s=wait_s)
+    effect = _sent(run, meter, before, "control", over, "", wait_s)
     return replace(effect, note=value if effect.note == fresh else effect.note)
 
 
@@ -172,6 +164,20 @@ def power_failure_notice(
         error_s=told_s - off_s,
         strangers=stranger.received().count,
     )
+
+
+def _sent(
+    run: Steps, meter: DlmsMeter, before: _State, messages: str, over: str, link: str, wait_s: float
+) -> MessageEffect:
+    meter.sms_receive(wait_s=0.0)  # what it sent before is no answer to what comes now
+    sent = delivered = 0
+    for word in messages.split():
+        name, _, order = word.partition(":")
+        with run.step("short message", message=name, parts=order or "all"):
+            done = meter.sms_send(name, order, link)
+        sent, delivered = sent + done.sent, delivered + done.delivered
+    answers = meter.sms_receive(wait_s=wait_s).messages
+    return _effect(before, _state(meter, over), sent, delivered, answers)
 
 
 def _state(meter: DlmsMeter, over: str) -> _State:
