@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation, is_ciphered
 from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_link import DlmsLink
+from adapters.devices.sms_carrier import MessageOut, SmsCarrier, SmsCounters, SmsStream
 from adapters.errors import (
     BenchError,
     ConnectError,
@@ -21,7 +23,7 @@ from adapters.errors import (
 )
 from adapters.profiles.model import Client, Profile
 from adapters.protocols.dlms.security import InvocationCounter
-from adapters.registry import AdapterContext
+from adapters.registry import AdapterContext, OpenedLink
 from adapters.roles import AssociationOpened, AssociationReleased
 
 PRE_ESTABLISHED = "pre-established"
@@ -47,6 +49,9 @@ class Connections:
         self._open: dict[str, OpenAssociation] = {}
         self._counters: dict[str, InvocationCounter] = {}
         self._in_use: dict[tuple[str, str], str] = {}
+        self._carriers: dict[str, SmsCarrier] = {}  # of links with framing sms
+        self._sms_counters: SmsCounters | None = None
+        self.prepared: dict[str, tuple[str, MessageOut]] = {}
 
     def associate(
         self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""
@@ -236,7 +241,10 @@ class Connections:
                 f"device {self._context.name} has no link {link!r} on this bench; it has {known}"
             )
         self._make_room_for(link)
-        line = DlmsLink(link, self._context.open_link(link), self._context.clock, self._profile)
+        opened = self._context.open_link(link)
+        if opened.options.get("framing") == "sms":
+            opened = replace(opened, stream=SmsStream(self._new_carrier(link, opened)))
+        line = DlmsLink(link, opened, self._context.clock, self._profile)
         if line.shared:
             self._shared[link] = line
         return line
@@ -248,6 +256,22 @@ class Connections:
             raise BenchError(f"link {link} is in use by {', '.join(busy)}; release it first")
         self.drop_link(link)
         return self.line(link)
+    def carrier(self, link: str) -> SmsCarrier:
+        """Return what carries messages on a link with framing sms. Raises BenchError for another link."""
+        options = self._context.links.get(link, {})
+        if options and options.get("framing") != "sms":
+            raise BenchError(f"link {link} of device {self._context.name} does not have framing sms")
+        self.line(link)
+        return self._carriers[link]
+
+    def _new_carrier(self, link: str, opened: OpenedLink) -> SmsCarrier:
+        context = self._context
+        if self._sms_counters is None:
+            # Nobody can be asked over SMS what the meter expects, so each run counts on from the time of day.
+            self._sms_counters = SmsCounters(int(context.clock.utc_now().timestamp()) & 0x7FFF_FFFF)
+        carrier = SmsCarrier(link, opened, context.clock, self._profile, context.secrets, self._sms_counters)
+        self._carriers[link] = carrier
+        return carrier
 
     def _make_room_for(self, link: str) -> None:
         """Close an idle line on the same physical port (optical with and without mode E share one head)."""

@@ -51,8 +51,8 @@ class DlmsLink:
         options = opened.options
         serial = opened.serial is not None
         self.framing = options.get("framing", "hdlc" if serial else "wrapper")
-        if self.framing not in ("hdlc", "wrapper"):
-            raise BenchError(f"link {name}: framing {self.framing!r} is neither hdlc nor wrapper")
+        if self.framing not in ("hdlc", "wrapper", "sms"):
+            raise BenchError(f"link {name}: framing {self.framing!r} is none of hdlc, wrapper, sms")
         self.shared = serial
         self.lossy = options.get("transport") == "udp"  # what is lost there is nobody's fault
         if self.lossy and self.framing != "wrapper":
@@ -82,6 +82,8 @@ class DlmsLink:
         if self.lossy:
             return UdpClientLink(client_sap, server_sap)
         if self.framing == "wrapper":
+        server_sap = int(options.get("server_sap", device.sap))
+        if self.framing in ("wrapper", "sms"):  # a short message carries one wrapped APDU
             return WrapperClientLink(client_sap, server_sap)
         return HdlcClientLink(
             client_sap,

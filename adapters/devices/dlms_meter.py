@@ -6,7 +6,7 @@ top of them, and ``DlmsMeter`` is all of them together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from adapters.devices import dlms_values
@@ -19,8 +19,11 @@ from adapters.devices.dlms_probing import Probing
 from adapters.devices.dlms_profiles import DlmsProfileReader
 from adapters.devices.dlms_push import PushConfiguration
 from adapters.devices.dlms_security import SecurityServices
+from adapters.devices.dlms_services import DlmsServices
+from adapters.devices.dlms_sms import SmsServices
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
+from adapters.devices.gsm_transcript import ModemTranscript
 from adapters.errors import BenchError, Refused, RemoteProtocolError
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.roles import ClockReading, Identity, RegisterReading, ServiceDone
@@ -38,6 +41,7 @@ class DlmsMeter(
     SecurityServices,
     PushConfiguration,
 ):
+class DlmsMeter(SmsServices, DlmsServices):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"
@@ -45,6 +49,8 @@ class DlmsMeter(
     @classmethod
     def transcript(cls, options: object) -> Callable[[str, bytes], Sequence[str]]:
         """Return the decoder that turns this adapter's wire bytes into lines a person can read."""
+        if isinstance(options, Mapping) and options.get("framing") == "sms":
+            return ModemTranscript()
         return Transcriber()
 
     def identify(self) -> Identity:

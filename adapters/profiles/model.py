@@ -17,6 +17,8 @@ Mechanism = Literal[
     "pre-established",
 ]  # fmt: skip
 Channel = Literal["optical", "rs485", "ip"]
+Mechanism = Literal["none", "lls", "hls-gmac", "pre-established"]
+Channel = Literal["optical", "rs485", "ip", "sms"]
 
 
 class Strict(BaseModel):

@@ -16,6 +16,7 @@ from adapters.roles.dlms_probing import DlmsProbing
 from adapters.roles.dlms_profiles import DlmsProfiles
 from adapters.roles.dlms_security import DlmsSecurity
 from adapters.roles.push import MeterPush
+from adapters.roles.sms import SmsServicesOfMeter
 
 Mechanism = Literal[
     "", "none", "lls", "hls-manufacturer", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa",
@@ -124,6 +125,7 @@ class DlmsMeter(
     Meter,
     Protocol,
 ):
+class DlmsMeter(SmsServicesOfMeter, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from adapters import yaml_file
 
 Permission = Literal["energise", "disconnect", "firmware", "keys", "factory_reset", "configure"]
-Channel = Literal["optical", "rs485", "ip"]
+Channel = Literal["optical", "rs485", "ip", "sms"]
 
 _REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:[^/]+/.+")
 
@@ -72,7 +72,9 @@ class LinkBase(AnyLink):
 class DlmsLinkBase(LinkBase):
     """Links that may carry DLMS: framing and addresses, where they differ from the profile's."""
 
-    framing: Literal["hdlc", "wrapper"] | None = Field(default=None, description="how APDUs are framed")
+    framing: Literal["hdlc", "wrapper", "sms"] | None = Field(
+        default=None, description="how APDUs are framed"
+    )
     server_sap: int | None = Field(default=None, ge=1, le=0x3FFF, description="logical device address")
     physical_address: int | None = Field(default=None, ge=0, le=0x3FFF, description="HDLC lower address")
     address_length: Literal[1, 2, 4] | None = Field(default=None, description="octets of the HDLC address")
@@ -106,6 +108,15 @@ class SerialLink(DlmsLinkBase):
     echo: bool | None = Field(default=None, description="C12.18: the optical head sends back what it hears")
     identity: int | None = Field(
         default=None, ge=0, le=255, description="C12.18: the meter's identity octet on a shared line"
+    )
+    number: str | None = Field(
+        default=None, pattern=r"^\+\d{3,15}$", description="framing sms: the meter's telephone number"
+    )
+    protection: Literal["none", "authenticated", "encrypted", "authenticated-encrypted"] | None = Field(
+        default=None, description="framing sms: what the meter's security policy asks of messages"
+    )
+    report_timeout_s: float | None = Field(
+        default=None, gt=0, le=3600, description="framing sms: longest wait for a message to be delivered"
     )
 
 

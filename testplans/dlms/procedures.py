@@ -19,6 +19,7 @@ from testplans.dlms import (
     profile_rows,
     profile_selection,
     push,
+    sms,
     upkeep,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "profile_rows",
     "profile_selection",
     "push",
+    "sms",
     "upkeep",
 ]

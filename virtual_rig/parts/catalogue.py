@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from virtual_rig.parts.ansi_meter import AnsiMeterEntry
+from virtual_rig.parts.gsm import GsmModemEntry, GsmNetworkEntry
 from virtual_rig.parts.instruments import AcSourceEntry, PathSwitchEntry
 from virtual_rig.parts.mcs301 import Mcs301Entry
 from virtual_rig.parts.push_listener import PushListenerEntry
@@ -18,6 +19,8 @@ DeviceEntry = Annotated[
     Mcs301Entry
     | PushListenerEntry
     | AnsiMeterEntry
+    | GsmNetworkEntry
+    | GsmModemEntry
     | AcSourceEntry
     | PathSwitchEntry
     | EndpointsEntry

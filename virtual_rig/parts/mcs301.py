@@ -20,6 +20,8 @@ from virtual_rig.meters.push_way import connect_push
 from virtual_rig.meters.udp_port import UdpPort
 from virtual_rig.parts.base import BuiltPart, Endpoint, LinkWire, PartEntry, SiteContext, SiteModel
 from virtual_rig.servers.outgoing import Outgoing
+from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
+from virtual_rig.parts.mcs301_sms import SmsChannel, SmsEntry, modem_of
 from virtual_rig.wire import LineModel
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[AR][+-]$")]
@@ -32,6 +34,7 @@ class Mcs301Link(SiteModel):
     wire: LinkWire | Literal["udp"]
     tcp_port: int = Field(default=0, ge=0, le=65535)  # of TCP or UDP; 0 is any that is free
     mode_e: bool = False
+    number: str = ""  # of the modem on the bench, where the port is sms; empty: the head end's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,7 @@ class Mcs301Entry(PartEntry):
     links: dict[str, Mcs301Link]
     power_cut: Cut = "hang-up"
     answer_delay_s: float = Field(default=0.0, ge=0, le=5)
+    sms: SmsEntry | None = None
 
     def build(self, name: str, context: SiteContext) -> BuiltPart:
         """Make the meter and its ports."""
@@ -82,6 +86,7 @@ class Mcs301Entry(PartEntry):
             if isinstance(feature, PushFeature):
                 connect_push(feature, table, network)
         wires = _Wires(name, self, context, table, profile)
+        channel = None if self.sms is None else SmsChannel(self.sms, context, table)
         return BuiltPart(
             model=Mcs301Part(meter=meter, table=table, profile=profile, client_secrets=secrets),
             bench={
@@ -93,6 +98,11 @@ class Mcs301Entry(PartEntry):
             endpoints=tuple(wires.endpoint(link, entry) for link, entry in self.links.items()),
             link_options={link: _options(entry, profile) for link, entry in self.links.items()},
             secrets=as_text(secrets) | {"mode_c.password": _mode_c_password(context).decode("ascii")},
+            link_options={
+                link: _options(entry, profile) | ({} if channel is None else channel.options(entry.port))
+                for link, entry in self.links.items()
+            },
+            secrets=as_text(secrets) | ({} if channel is None else channel.secrets()),
             served=_for_clients(meter, profile, as_text(secrets)),
         )
 
@@ -167,6 +177,10 @@ class _Wires:
             model = self._models[key] = self._model(*key)
         if entry.wire == "udp":
             return self._context.udp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
+        key = entry.port + entry.number  # each number is a modem of its own
+        model = self._models.get(key)
+        if model is None:
+            model = self._models[key] = self._model(entry)
         if entry.wire == "tcp":
             return self._context.tcp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
         return self._context.serial(self._device, link, model, entry.wire, name=self._names[link])
@@ -178,6 +192,13 @@ class _Wires:
         match state.rules.channel:
             case "ip" if datagrams:
                 return UdpPort(self._table, state, answer_delay_s=delay_s)
+    def _model(self, entry: Mcs301Link) -> LineModel:
+        port = entry.port
+        state, meter = PortState(port, self._profile.ports[port]), self._entry
+        delay_s = meter.answer_delay_s
+        match state.rules.channel:
+            case "sms":
+                return modem_of(meter.sms, entry.number, self._context)
             case "ip":
                 return TcpPort(self._table, state, cut=meter.power_cut, answer_delay_s=delay_s)
             case "optical":

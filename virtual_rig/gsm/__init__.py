@@ -1,0 +1,1 @@
+"""A GSM network for short messages, and modems on it."""
