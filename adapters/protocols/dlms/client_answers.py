@@ -11,6 +11,7 @@ from abc import abstractmethod
 from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms import apdu_action, apdu_get, apdu_set, axdr
 from adapters.protocols.dlms.apdu_action import (
+    ActionOutcome,
     ActionRequestNextPblock,
     ActionResponse,
     ActionResponseNextPblock,
@@ -252,10 +253,24 @@ class ServiceAnswers(ListRequests):
             self._check_count(len(outcomes))
             told = ActionListAnswered(outcomes=outcomes, ciphered=ciphered)
         else:
-            done = apdu_action.decode_outcome(whole, self.budget)
+            done = _outcome(whole, self.budget)
             told = ActionAnswered(
                 result=done.result, data=done.data, data_result=done.data_result, ciphered=ciphered
             )
         self._forget_blocks()
         self.state = after
         return told
+
+
+def _outcome(whole: bytes, budget: Budget) -> ActionOutcome:
+    """Return what the parts of a response make together.
+
+    The standard leaves open whether they hold the result as well or the returned value alone; meters of both
+    kinds exist. A value worth cutting does not begin with the zero of success.
+    """
+    if whole[:1] == b"\x00":
+        return apdu_action.decode_outcome(whole, budget)
+    try:
+        return ActionOutcome(result=ActionResult.SUCCESS, data=axdr.decode_data(whole, budget))
+    except RemoteProtocolError:
+        return apdu_action.decode_outcome(whole, budget)
