@@ -179,6 +179,7 @@ class OpenAssociation:
             conformance=proposed,
             max_pdu=self.entry.max_pdu,
             pre_established=self.mechanism == "pre-established",
+            window=int(self.line.opened.options.get("general_blocks", 0)),
         )
         application = ClientAssociation(settings, self._random(CHALLENGE_OCTETS))
         if application.channel is not None:
@@ -479,8 +480,7 @@ class OpenAssociation:
                 if isinstance(event, GetAnswered):  # by far the most frequent
                     return event
                 if isinstance(event, (MoreBlocks, HlsChallenge)):
-                    reply = event.reply
-                    received = line.exchange(engine, reply) if reply else line.next_apdu(engine)
+                    received = self._more(event.reply)
                 elif isinstance(event, (StaleReply, Notified)):
                     received = line.next_apdu(engine)
                 else:
@@ -491,6 +491,17 @@ class OpenAssociation:
             with suppress(LocalProtocolError):
                 application.give_up()
             raise
+
+    def _more(self, reply: bytes) -> ApduReceived:
+        """Send what goes on with a transfer; a general block that got lost is asked for once."""
+        line, engine = self.line, self._engine
+        try:
+            return line.exchange(engine, reply) if reply else line.next_apdu(engine)
+        except ReadTimeout:
+            again = self._application.ask_again()
+            if not again:
+                raise
+            return line.exchange(engine, again)
 
     def _unconfirmed(self, request: bytes) -> ClientEvent | None:
         received = self.line.send_only(self._engine, request, connectionless=self._connectionless)

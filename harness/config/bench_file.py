@@ -79,6 +79,9 @@ class DlmsLinkBase(LinkBase):
     physical_address: int | None = Field(default=None, ge=0, le=0x3FFF, description="HDLC lower address")
     address_length: Literal[1, 2, 4] | None = Field(default=None, description="octets of the HDLC address")
     max_info: int | None = Field(default=None, ge=32, le=2030, description="HDLC information field, octets")
+    general_blocks: int | None = Field(
+        default=None, ge=0, le=63, description="DLMS: ask in general blocks, so many in a row are taken"
+    )
     window: int | None = Field(default=None, ge=1, le=7, description="HDLC window")
     hdlc_timeout_s: float | None = Field(default=None, gt=0, le=60, description="HDLC response time-out")
 

@@ -115,3 +115,22 @@ def test_get_what_was_not_granted_is_refused_by_name(meter: DlmsMeter) -> None:
     meter.associate("public", "ip")
     with pytest.raises(LocalProtocolError, match="granted no block transfer"):
         meter.set("installation_note", "hex:" + "5a" * 2000)
+
+
+@pytest.mark.parametrize("link", ["ip", "rs485", "optical"])
+def test_general_blocks_carry_what_service_blocks_would(meter: DlmsMeter, link: str) -> None:
+    """With the link's option the same long values go both ways in general blocks, streaming over TCP."""
+    meter.associate("management", link)
+    plainly = meter.get("15/0-0:40.0.0.255", "2").value
+    meter.release()
+    options = meter._context.links[link]
+    assert isinstance(options, dict)
+    options["general_blocks"] = "3"  # as the bench file of a lab would have it
+    meter.associate("management", link)
+    assert meter.get("15/0-0:40.0.0.255", "2").value == plainly
+    assert meter.set("installation_note", "hex:" + "5a" * 30).acknowledged
+    assert meter.get_list(["installation_note", "15/0-0:40.0.0.255#2"]).values == ("Z" * 30, plainly)
+    with pytest.raises(Refused) as caught:
+        meter.set("installation_note", "hex:" + "5a" * 2000)
+    assert caught.value.reason not in ("service-not-supported", "long-set-aborted")
+    assert meter.get("installation_note").value == "Z" * 30

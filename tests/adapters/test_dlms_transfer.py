@@ -199,6 +199,8 @@ def test_transfer_what_was_not_granted_is_not_asked_for(missing: Conformance, se
         "c104c1 01 0001 0000603201ff 02 00 01 1105",
         "c303c1 01 0001 0000603201ff 01 01 1105",
         "c304c1 0001 0000603201ff 01 01 00000001 02 1105",
+        "c001c1 0001 0000603201ff 02 01 01 1105",
+        "c101c1 0001 0000603201ff 02 01 01 1105 1106",
         "e0c1 0001 0000 0d c001c100010000603201ff0200",
     ],
 )
@@ -353,6 +355,18 @@ def test_transfer_server_gives_up_a_transfer_for_another_request() -> None:
     assert isinstance(got, GetAnswered)
     assert got.data == unsigned(5)
     assert pair.device.written == []
+
+
+def test_transfer_parts_may_hold_the_returned_value_alone() -> None:
+    """Some meters leave the result out of the parts of a long response: the value is read all the same."""
+    pair = opened(conformance=OWN_BLOCKS)
+    pair.client._invoke_id = 0
+    pair.client.action(1, name(1), 1)
+    assert isinstance(
+        pair.client.receive(bytes.fromhex("c702c1 00 00000001 02 0903".replace(" ", ""))), MoreBlocks
+    )
+    event = pair.client.receive(bytes.fromhex("c702c1 01 00000002 03 616263".replace(" ", "")))
+    assert event == ActionAnswered(result=ActionResult.SUCCESS, data=octet_string(b"abc"))
 
 
 # --- general block transfer -------------------------------------------------------------------------------

@@ -18,42 +18,26 @@ from collections.abc import Callable
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import apdu as apdus
-from adapters.protocols.dlms import apdu_action, apdu_get, apdu_other, apdu_set, axdr
+from adapters.protocols.dlms import apdu_other, axdr
 from adapters.protocols.dlms.acse import Rlrq, decode_aare, decode_rlre
 from adapters.protocols.dlms.apdu_action import (
-    ActionRequestNextPblock,
-    ActionResponseNextPblock,
+    ActionResponse,
     ActionResponseNormal,
-    ActionResponseWithList,
-    ActionResponseWithPblock,
 )
 from adapters.protocols.dlms.apdu_common import SelectiveAccess
 from adapters.protocols.dlms.apdu_gbt import HEAD_OCTETS, decode_general_block
-from adapters.protocols.dlms.apdu_get import GetRequestNext, GetResponseNormal, GetResponseWithDatablock
-from adapters.protocols.dlms.apdu_set import (
-    SetResponseDatablock,
-    SetResponseLastDatablockWithList,
-    SetResponseWithList,
-)
 from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
+from adapters.protocols.dlms.client_answers import WAITING, ServiceAnswers
 from adapters.protocols.dlms.client_events import (
-    ActionAnswered,
-    ActionListAnswered,
     ClientEvent,
-    GetAnswered,
-    GetListAnswered,
     MoreBlocks,
     Negotiated,
     Notified,
     Released,
     ServiceRefused,
-    SetAnswered,
-    SetListAnswered,
     Spoil,
-    StaleReply,
 )
 from adapters.protocols.dlms.client_handshake import Handshake
-from adapters.protocols.dlms.client_lists import ListRequests
 from adapters.protocols.dlms.client_settings import ClientSettings
 from adapters.protocols.dlms.client_transfer import (
     OVERHEAD,
@@ -65,10 +49,8 @@ from adapters.protocols.dlms.client_transfer import (
 )
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import (
-    ActionResult,
     ApduTag,
     Conformance,
-    DataAccessResult,
     MechanismId,
     ReleaseReason,
 )
@@ -95,10 +77,9 @@ _MAY_BE_PLAIN = frozenset(
 
 _GENERAL_BLOCKS = int(Conformance.GENERAL_BLOCK_TRANSFER)
 _NOTHING_MORE = Conformance(0)
-_WAITING = frozenset({State.GETTING, State.SETTING, State.ACTING})
 
 
-class ClientAssociation(ListRequests):
+class ClientAssociation(ServiceAnswers):
     """One association as its client sees it. ``challenge`` is the randomness HLS needs, handed over."""
 
     def __init__(self, settings: ClientSettings, challenge: bytes = b"", budget: Budget = DEFAULT) -> None:
@@ -236,7 +217,7 @@ class ClientAssociation(ListRequests):
     def give_up(self) -> None:
         """Stop waiting for an answer. A late one becomes StaleReply; a half-open association is closed."""
         after = next_state(Role.CLIENT, self.state, Event.GIVEN_UP)
-        if self.state in _WAITING or self.state in BETWEEN_BLOCKS:
+        if self.state in WAITING or self.state in BETWEEN_BLOCKS:
             self._abandoned.add(self._pending)
         self._forget_blocks()
         self.state = after
@@ -514,84 +495,13 @@ class ClientAssociation(ListRequests):
             self._check_taken(answer.block_number)
             return self._go_on(after, Event.SET_BLOCK, answer.block_number, 0)
         after = next_state(Role.CLIENT, self.state, Event.SET_RESPONSE)
+    def _on_proof(self, answer: ActionResponse, ciphered: bool) -> ClientEvent:
         self._check_invoke(answer.invoke_id)
-        if isinstance(answer, (SetResponseWithList, SetResponseLastDatablockWithList)):
-            self._check_count(len(answer.results))
-            told: ClientEvent = SetListAnswered(results=answer.results, ciphered=ciphered)
-        else:
-            succeeded = answer.result is DataAccessResult.SUCCESS
-            if succeeded and self._listed:
-                raise RemoteProtocolError("one result where a list was written", data=apdu)
-            if succeeded and self._long is not None and not self._long.done:
-                raise RemoteProtocolError("success before the last block was sent", data=apdu)
-            told = SetAnswered(result=answer.result, ciphered=ciphered)
-        self._forget_blocks()
-        self.state = after
-        return told
-
-    def _check_taken(self, number: int) -> None:
-        long = self._long
-        if long is None or long.done:
-            raise RemoteProtocolError("the server waits for a block where there is none to come")
-        if number != long.number:
-            raise RemoteProtocolError(f"block {number} acknowledged where block {long.number} was sent")
-
-    def _on_action_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
-        answer = apdu_action.decode_response(apdu, Work(self.budget, len(apdu)))
-        if self._stale(answer.invoke_id):
-            return StaleReply(invoke_id=answer.invoke_id)
-        if self.state is State.HLS_PROVING:
-            self._check_invoke(answer.invoke_id)
-            if not isinstance(answer, ActionResponseNormal):
-                raise RemoteProtocolError("an HLS proof is answered in one piece", data=apdu)
-            expected = self._expected_counter if ciphered else self._server_counter()
-            event, told = self._handshake.confirmed(answer, expected)
-            self.state = next_state(Role.CLIENT, self.state, event)
-            return told
-        if isinstance(answer, ActionResponseNextPblock):
-            after = next_state(Role.CLIENT, self.state, Event.ACTION_TAKEN)
-            self._check_invoke(answer.invoke_id)
-            self._check_taken(answer.block_number)
-            return self._go_on(after, Event.ACTION_BLOCK, answer.block_number, 0)
-        if isinstance(answer, ActionResponseWithPblock):
-            return self._on_part(answer, ciphered)
-        after = next_state(Role.CLIENT, self.state, Event.ACTION_RESPONSE)
-        self._check_invoke(answer.invoke_id)
-        if isinstance(answer, ActionResponseWithList):
-            self._check_count(len(answer.outcomes))
-            done: ClientEvent = ActionListAnswered(outcomes=answer.outcomes, ciphered=ciphered)
-        else:
-            if answer.result is ActionResult.SUCCESS and self._listed:
-                raise RemoteProtocolError("one outcome where a list was invoked", data=apdu)
-            done = ActionAnswered(
-                result=answer.result, data=answer.data, data_result=answer.data_result, ciphered=ciphered
-            )
-        self._forget_blocks()
-        self.state = after
-        return done
-
-    def _on_part(self, part: ActionResponseWithPblock, ciphered: bool) -> ClientEvent:
-        block, collected = part.block, self._collected
-        event = Event.ACTION_RESPONSE if block.last else Event.ACTION_PART
-        after = next_state(Role.CLIENT, self.state, event)
-        self._check_invoke(part.invoke_id)
-        collected.check(block.number, block.raw, block.last)
-        if not block.last:
-            collected.add(block.raw)
-            return self._go_on(after, Event.ACTION_NEXT, block.number, collected.octets)
-        whole = collected.whole(block.raw)
-        told: ClientEvent
-        if self._listed:
-            outcomes = apdu_action.decode_outcomes(whole, self.budget)
-            self._check_count(len(outcomes))
-            told = ActionListAnswered(outcomes=outcomes, ciphered=ciphered)
-        else:
-            done = apdu_action.decode_outcome(whole, self.budget)
-            told = ActionAnswered(
-                result=done.result, data=done.data, data_result=done.data_result, ciphered=ciphered
-            )
-        self._forget_blocks()
-        self.state = after
+        if not isinstance(answer, ActionResponseNormal):
+            raise RemoteProtocolError("an HLS proof is answered in one piece")
+        expected = self._expected_counter if ciphered else self._server_counter()
+        event, told = self._handshake.confirmed(answer, expected)
+        self.state = next_state(Role.CLIENT, self.state, event)
         return told
 
     def _server_counter(self) -> int:

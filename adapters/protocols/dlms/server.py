@@ -7,6 +7,8 @@ client sends, ``handle`` answers with a proper refusal or stays silent; it does 
 What is answered to what has no place:
 
     a service without association          exception-response service-not-allowed, service-not-supported
+    a service, list, block or selection    the same
+      that was not negotiated
     an unknown tag, a service not built    exception-response service-unknown, service-not-supported
     octets that are no APDU                exception-response service-not-allowed, operation-not-possible
     plain where ciphering was agreed       exception-response service-not-allowed, operation-not-possible
@@ -317,11 +319,19 @@ class ServerAssociation:
         return answer
 
     def _grants(self, request: Request) -> bool:
-        """Whether the blocks and lists of a SET or ACTION were negotiated; without an AARQ nothing was."""
-        is_get = isinstance(request, (GetRequestNormal, GetRequestNext, GetRequestWithList))
-        if self._granted is None or is_get:
+        """Whether blocks, lists and selections were negotiated; without an AARQ nothing was.
+
+        A GET with a list, or too long, has a data-access-result of its own for it.
+        """
+        if self._granted is None:
             return True
-        return granted(cast(SetRequest | ActionRequest, request), self._granted.response.conformance)
+        conformance = self._granted.response.conformance
+        selection = getattr(request, "selection", None)
+        if selection is not None and not conformance & Conformance.SELECTIVE_ACCESS:
+            return False
+        if isinstance(request, (GetRequestNormal, GetRequestNext, GetRequestWithList)):
+            return True
+        return granted(request, conformance)
 
     def _may(self, service: Service, confirmed: bool) -> bool:
         """Whether the service is served at all: access to the object is decided by the policy later."""
