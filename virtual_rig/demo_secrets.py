@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from adapters.profiles.model import Client, Profile
+from adapters.protocols.dlms.key_sets import GlobalKeys
 from adapters.protocols.dlms.security import SUITES
 from adapters.protocols.dlms.signatures import CURVES, SigningKey
-from adapters.profiles.model import Profile
-from adapters.protocols.dlms.key_sets import GlobalKeys
 from virtual_rig.meters.associations import ClientSecrets
 
 _WITHOUT = frozenset({"none", "pre-established"})
@@ -69,8 +68,6 @@ def _scalar(site: str, seed: int, name: str, size: int) -> bytes:
     if not size:
         return b""
     return b"\x01" + hashlib.sha512(f"demo secret {site}/{seed}/{name}".encode()).digest()[: size - 1]
-def _octets(site: str, seed: int, name: str) -> bytes:
-    return hashlib.sha256(f"demo secret {site}/{seed}/{name}".encode()).digest()[:16]
 
 
 def global_keys(site: str, seed: int) -> GlobalKeys:

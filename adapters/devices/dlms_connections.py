@@ -256,6 +256,7 @@ class Connections:
             raise BenchError(f"link {link} is in use by {', '.join(busy)}; release it first")
         self.drop_link(link)
         return self.line(link)
+
     def carrier(self, link: str) -> SmsCarrier:
         """Return what carries messages on a link with framing sms. Raises BenchError for another link."""
         options = self._context.links.get(link, {})

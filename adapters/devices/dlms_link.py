@@ -81,8 +81,6 @@ class DlmsLink:
         server_sap = self.server_sap
         if self.lossy:
             return UdpClientLink(client_sap, server_sap)
-        if self.framing == "wrapper":
-        server_sap = int(options.get("server_sap", device.sap))
         if self.framing in ("wrapper", "sms"):  # a short message carries one wrapped APDU
             return WrapperClientLink(client_sap, server_sap)
         return HdlcClientLink(

@@ -19,7 +19,6 @@ from adapters.devices.dlms_probing import Probing
 from adapters.devices.dlms_profiles import DlmsProfileReader
 from adapters.devices.dlms_push import PushConfiguration
 from adapters.devices.dlms_security import SecurityServices
-from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.dlms_sms import SmsServices
 from adapters.devices.dlms_transcript import Transcriber
 from adapters.devices.dlms_values import Target
@@ -40,8 +39,8 @@ class DlmsMeter(
     DlmsImages,
     SecurityServices,
     PushConfiguration,
+    SmsServices,
 ):
-class DlmsMeter(SmsServices, DlmsServices):
     """A meter on a bench. Links open when they are first needed."""
 
     role: ClassVar[str] = "dlms_meter"

@@ -16,8 +16,6 @@ Mechanism = Literal[
     "none", "lls", "hls-manufacturer", "hls-md5", "hls-sha1", "hls-gmac", "hls-sha256", "hls-ecdsa",
     "pre-established",
 ]  # fmt: skip
-Channel = Literal["optical", "rs485", "ip"]
-Mechanism = Literal["none", "lls", "hls-gmac", "pre-established"]
 Channel = Literal["optical", "rs485", "ip", "sms"]
 
 

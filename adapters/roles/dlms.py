@@ -122,10 +122,10 @@ class DlmsMeter(
     DlmsImageTransfer,
     DlmsSecurity,
     MeterPush,
+    SmsServicesOfMeter,
     Meter,
     Protocol,
 ):
-class DlmsMeter(SmsServicesOfMeter, Meter, Protocol):
     """A DLMS/COSEM meter. Associations have names, so that a plan can hold several at once.
 
     ``link`` is a link name of the bench file, ``client`` a client name of the profile. An association's

@@ -19,9 +19,8 @@ from virtual_rig.meters.push import PushFeature
 from virtual_rig.meters.push_way import connect_push
 from virtual_rig.meters.udp_port import UdpPort
 from virtual_rig.parts.base import BuiltPart, Endpoint, LinkWire, PartEntry, SiteContext, SiteModel
-from virtual_rig.servers.outgoing import Outgoing
-from virtual_rig.parts.base import BuiltPart, Endpoint, LinkEntry, PartEntry, SiteContext
 from virtual_rig.parts.mcs301_sms import SmsChannel, SmsEntry, modem_of
+from virtual_rig.servers.outgoing import Outgoing
 from virtual_rig.wire import LineModel
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^[AR][+-]$")]
@@ -96,13 +95,13 @@ class Mcs301Entry(PartEntry):
                 "identity": {"serial": meter.identity.device_id},
             },
             endpoints=tuple(wires.endpoint(link, entry) for link, entry in self.links.items()),
-            link_options={link: _options(entry, profile) for link, entry in self.links.items()},
-            secrets=as_text(secrets) | {"mode_c.password": _mode_c_password(context).decode("ascii")},
             link_options={
                 link: _options(entry, profile) | ({} if channel is None else channel.options(entry.port))
                 for link, entry in self.links.items()
             },
-            secrets=as_text(secrets) | ({} if channel is None else channel.secrets()),
+            secrets=as_text(secrets)
+            | {"mode_c.password": _mode_c_password(context).decode("ascii")}
+            | ({} if channel is None else channel.secrets()),
             served=_for_clients(meter, profile, as_text(secrets)),
         )
 
@@ -171,32 +170,23 @@ class _Wires:
         self._names = {link: context.line_name(device, link) for link in entry.links}
 
     def endpoint(self, link: str, entry: Mcs301Link) -> Endpoint:
-        key = (entry.port, entry.wire == "udp")
-        model = self._models.get(key)
-        if model is None:
-            model = self._models[key] = self._model(*key)
-        if entry.wire == "udp":
-            return self._context.udp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
-        key = entry.port + entry.number  # each number is a modem of its own
+        key = (entry.port + entry.number, entry.wire == "udp")  # each number is a modem of its own
         model = self._models.get(key)
         if model is None:
             model = self._models[key] = self._model(entry)
+        if entry.wire == "udp":
+            return self._context.udp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
         if entry.wire == "tcp":
             return self._context.tcp(self._device, link, model, port=entry.tcp_port, name=self._names[link])
         return self._context.serial(self._device, link, model, entry.wire, name=self._names[link])
 
-    def _model(self, port: str, datagrams: bool) -> LineModel:
-        state = self._states.setdefault(port, PortState(port, self._profile.ports[port]))
-        meter = self._entry
-        delay_s = meter.answer_delay_s
-        match state.rules.channel:
-            case "ip" if datagrams:
-                return UdpPort(self._table, state, answer_delay_s=delay_s)
     def _model(self, entry: Mcs301Link) -> LineModel:
-        port = entry.port
-        state, meter = PortState(port, self._profile.ports[port]), self._entry
+        port, meter = entry.port, self._entry
+        state = self._states.setdefault(port, PortState(port, self._profile.ports[port]))
         delay_s = meter.answer_delay_s
         match state.rules.channel:
+            case "ip" if entry.wire == "udp":
+                return UdpPort(self._table, state, answer_delay_s=delay_s)
             case "sms":
                 return modem_of(meter.sms, entry.number, self._context)
             case "ip":

@@ -103,8 +103,8 @@ class ClientAssociation(ServiceAnswers):
         self._abandoned: set[int] = set()
         self._lenient = False
         self._expected_counter = 0
-        self._raw = False  # whether the value asked for is wanted in its encoding
         self._collected = Collected(budget)
+        self._raw = False  # whether the value asked for is wanted in its encoding
         self._long: LongRequest | None = None
         self._listed = 0  # how many results the list asked for has, 0 where no list was asked for
         self._flaw: BlockFlaw | None = None
@@ -360,141 +360,6 @@ class ClientAssociation(ServiceAnswers):
             raise RemoteProtocolError(f"a server does not send {type(decoded).__name__}", data=apdu)
         return reader(apdu, ciphered)
 
-    def _check_invoke(self, invoke_id: int) -> None:
-        if invoke_id != self._pending:
-            raise RemoteProtocolError(f"invoke id {invoke_id} where {self._pending} is expected")
-
-    def _stale(self, invoke_id: int) -> bool:
-        waiting = self.state in _WAITING
-        if invoke_id in self._abandoned and not (waiting and invoke_id == self._pending):
-            self._abandoned.discard(invoke_id)
-            return True
-        return False
-
-    def _on_get_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
-        if self._raw and apdu[1:2] == b"\x01" and apdu[3:4] == b"\x00":
-            return self._on_raw_value(apdu, ciphered)
-        answer = apdu_get.decode_response(apdu, Work(self.budget, len(apdu)))
-        invoke_id = answer.invoke & 0x0F
-        if self._abandoned and self._stale(invoke_id):
-            return StaleReply(invoke_id=invoke_id)
-        if isinstance(answer, GetResponseWithDatablock):
-            return self._on_block(answer, ciphered)
-        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
-        self._check_invoke(invoke_id)
-        if isinstance(answer, GetResponseNormal):
-            if self._listed and answer.data is not None:
-                raise RemoteProtocolError("one value where a list was asked for", data=apdu)
-            whole: GetAnswered | GetListAnswered = GetAnswered(
-                data=answer.data, result=answer.result, ciphered=ciphered
-            )
-        else:
-            self._check_count(len(answer.results))
-            whole = GetListAnswered(results=answer.results, ciphered=ciphered)
-        if self._flaw is not None:
-            return self._with_flaw_shown(self._flaw, whole, after)
-        if self._collected and (isinstance(whole, GetListAnswered) or whole.data is not None):
-            raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
-        self._forget_blocks()
-        self.state = after
-        return whole
-
-    def _check_count(self, count: int) -> None:
-        if not self._listed:
-            raise RemoteProtocolError("a list of values where one was asked for")
-        if count != self._listed:
-            raise RemoteProtocolError(f"a list of {count} where {self._listed} were asked for")
-
-    def _on_raw_value(self, apdu: bytes, ciphered: bool) -> ClientEvent:
-        invoke_id = apdu[2] & 0x0F
-        if self._abandoned and self._stale(invoke_id):
-            return StaleReply(invoke_id=invoke_id)
-        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
-        self._check_invoke(invoke_id)
-        if self._collected:
-            raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
-        self.state = after
-        return GetAnswered(data=None, octets=bytes(apdu[4:]), ciphered=ciphered)
-
-    def _on_block(self, block: GetResponseWithDatablock, ciphered: bool) -> ClientEvent:
-        ends = block.last or block.raw is None
-        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE if ends else Event.GET_BLOCK)
-        self._check_invoke(block.invoke_id)
-        if block.raw is None:
-            self._forget_blocks()
-            self.state = after
-            return GetAnswered(data=None, result=block.result, ciphered=ciphered)
-        collected = self._collected
-        collected.check(block.block_number, block.raw, block.last)
-        if block.last:
-            whole, count = collected.whole(block.raw), len(collected.pieces) + 1
-            told: ClientEvent
-            if self._listed:
-                results = apdu_get.decode_results(whole, self.budget)
-                self._check_count(len(results))
-                told = GetListAnswered(results=results, ciphered=ciphered, blocks=count)
-            elif self._raw:
-                told = GetAnswered(data=None, octets=whole, ciphered=ciphered, blocks=count)
-            else:
-                data = axdr.decode_data(whole, self.budget)
-                told = GetAnswered(data=data, ciphered=ciphered, blocks=count)
-            self._forget_blocks()
-            self.state = after
-            return told
-        collected.add(block.raw)
-        return self._go_on(after, Event.GET_NEXT, block.block_number, collected.octets)
-
-    def _go_on(self, state: State, event: Event, number: int, octets: int) -> ClientEvent:
-        """Return the next block of the request, or ask for the one after ``number`` of the answer."""
-        flaw, skip = self._flaw, 0
-        if flaw is not None and flaw.spoil is Spoil.WRONG_BLOCK_NUMBER:
-            self._flaw, skip = None, 1
-        if event is Event.GET_NEXT:
-            request = GetRequestNext(invoke=self._pending | 0xC0, block_number=number + skip).encode()
-        elif event is Event.ACTION_NEXT:
-            request = ActionRequestNextPblock(
-                invoke=self._pending | 0xC0, block_number=number + skip
-            ).encode()
-        else:
-            assert self._long is not None
-            request, octets = self._long.next_block(skip), self._long.position
-        if flaw is not None and flaw.spoil is Spoil.BLOCK_ABORT:
-            flaw.held, flaw.held_invoke = request, self._pending
-            request = flaw.interruption(self._next_invoke(True))
-            self._pending = request[2] & 0x0F
-            state, event = next_state(Role.CLIENT, state, Event.GIVEN_UP), Event.GET_REQUEST
-        self.state = next_state(Role.CLIENT, state, event)
-        return MoreBlocks(reply=self._protected(request), block_number=number, octets=octets)
-
-    def _with_flaw_shown(
-        self, flaw: BlockFlaw, answer: GetAnswered | GetListAnswered, after: State
-    ) -> ClientEvent:
-        """Go on with the transfer that the request just answered has interrupted."""
-        self._flaw = None
-        if not flaw.held:
-            self._forget_blocks()
-            self.state = after
-            if isinstance(answer, GetAnswered) and answer.data is None:
-                return answer  # refused before there was anything to spoil
-            raise nothing_to_spoil(flaw.spoil, "an answer that came in one piece")
-        self._pending = flaw.held_invoke
-        self.state = next_state(Role.CLIENT, after, flaw.event)
-        return MoreBlocks(reply=self._protected(flaw.held), block_number=1, octets=0)
-
-    def _forget_blocks(self) -> None:
-        self._collected.forget()
-        self._long = self._flaw = self._stream = None
-
-    def _on_set_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
-        answer = apdu_set.decode_response(apdu, Work(self.budget, len(apdu)))
-        if self._stale(answer.invoke_id):
-            return StaleReply(invoke_id=answer.invoke_id)
-        if isinstance(answer, SetResponseDatablock):
-            after = next_state(Role.CLIENT, self.state, Event.SET_TAKEN)
-            self._check_invoke(answer.invoke_id)
-            self._check_taken(answer.block_number)
-            return self._go_on(after, Event.SET_BLOCK, answer.block_number, 0)
-        after = next_state(Role.CLIENT, self.state, Event.SET_RESPONSE)
     def _on_proof(self, answer: ActionResponse, ciphered: bool) -> ClientEvent:
         self._check_invoke(answer.invoke_id)
         if not isinstance(answer, ActionResponseNormal):

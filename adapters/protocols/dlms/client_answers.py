@@ -58,6 +58,7 @@ class ServiceAnswers(ListRequests):
     _collected: Collected
     _long: LongRequest | None
     _listed: int
+    _raw: bool
     _flaw: BlockFlaw | None
     _stream: BlockStream | None
 
@@ -79,6 +80,8 @@ class ServiceAnswers(ListRequests):
         return False
 
     def _on_get_response(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        if self._raw and apdu[1:2] == b"\x01" and apdu[3:4] == b"\x00":
+            return self._on_raw_value(apdu, ciphered)
         answer = apdu_get.decode_response(apdu, Work(self.budget, len(apdu)))
         invoke_id = answer.invoke & 0x0F
         if self._abandoned and self._stale(invoke_id):
@@ -104,6 +107,17 @@ class ServiceAnswers(ListRequests):
         self.state = after
         return whole
 
+    def _on_raw_value(self, apdu: bytes, ciphered: bool) -> ClientEvent:
+        invoke_id = apdu[2] & 0x0F
+        if self._abandoned and self._stale(invoke_id):
+            return StaleReply(invoke_id=invoke_id)
+        after = next_state(Role.CLIENT, self.state, Event.GET_RESPONSE)
+        self._check_invoke(invoke_id)
+        if self._collected:
+            raise RemoteProtocolError("a whole value in the middle of a block transfer", data=apdu)
+        self.state = after
+        return GetAnswered(data=None, octets=bytes(apdu[4:]), ciphered=ciphered)
+
     def _check_count(self, count: int) -> None:
         if not self._listed:
             raise RemoteProtocolError("a list of values where one was asked for")
@@ -127,6 +141,8 @@ class ServiceAnswers(ListRequests):
                 results = apdu_get.decode_results(whole, self.budget)
                 self._check_count(len(results))
                 told = GetListAnswered(results=results, ciphered=ciphered, blocks=count)
+            elif self._raw:
+                told = GetAnswered(data=None, octets=whole, ciphered=ciphered, blocks=count)
             else:
                 data = axdr.decode_data(whole, self.budget)
                 told = GetAnswered(data=data, ciphered=ciphered, blocks=count)
