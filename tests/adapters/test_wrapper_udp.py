@@ -8,6 +8,9 @@ from hypothesis import strategies as st
 
 from adapters.devices.dlms_meter import DlmsMeter
 from adapters.errors import FrameDamaged, ReadTimeout
+from adapters.protocols.dlms.client import ClientAssociation
+from adapters.protocols.dlms.client_events import GetAnswered, StaleReply
+from adapters.protocols.dlms.client_settings import ClientSettings
 from adapters.protocols.dlms.link import NEED_DATA, ApduReceived, FrameDamagedEvent, FrameRejected, LinkUp
 from adapters.protocols.dlms.wrapper import encode_message
 from adapters.protocols.dlms.wrapper_udp import UdpClientLink, UdpServerLink
@@ -55,12 +58,34 @@ def test_client_ciphered_datagram_twice_is_taken_once() -> None:
     assert link.duplicates == 1
 
 
-def test_client_plain_datagram_twice_is_left_to_the_invoke_id() -> None:
-    """Two equal refusals may both be meant; answers are told apart by their invoke id above."""
+def test_client_plain_answer_twice_is_taken_once_for_one_request() -> None:
+    """The invoke id makes an answer unique until a request uses it again."""
     link = client()
     for _ in range(2):
-        link.receive_data(encode_message(1, 16, ANSWER))
+        link.send_apdu(bytes.fromhex("c001c1000100002a0000ff0200"))
+        for _ in range(2):
+            link.receive_data(encode_message(1, 16, ANSWER))
     assert len(events(link)) == 2
+    assert link.duplicates == 2
+
+
+def test_client_refusal_twice_is_taken_twice() -> None:
+    """An exception-response says not what it answers: two may both be meant."""
+    link = client()
+    for _ in range(2):
+        link.receive_data(encode_message(1, 16, bytes.fromhex("d80102")))
+    assert len(events(link)) == 2
+
+
+def test_client_block_twice_is_taken_once_in_a_transfer() -> None:
+    """Asking for the next block does not make the last one new."""
+    link = client()
+    block = bytes.fromhex("c402c1000000000100021122")
+    link.send_apdu(bytes.fromhex("c001c1000f0000280000ff0200"))
+    link.receive_data(encode_message(1, 16, block))
+    link.send_apdu(bytes.fromhex("c002c100000001"))
+    link.receive_data(encode_message(1, 16, block))
+    assert len(events(link)) == 1
 
 
 @pytest.mark.parametrize("tail", [b"", bytes(3)], ids=["whole", "swollen"])
@@ -119,3 +144,19 @@ def test_meter_lost_datagram_is_a_matter_of_the_network() -> None:
             [meter.get("device_id") for _ in range(20)]
     finally:
         live.close()
+
+
+def test_late_answer_is_told_from_the_one_waited_for() -> None:
+    """What comes after its time-out carries an old invoke id."""
+    link, application = client(), ClientAssociation(ClientSettings(pre_established=True))
+    first = application.get(1, bytes((0, 0, 42, 0, 0, 255)), 2)
+    application.give_up()
+    second = application.get(1, bytes((0, 0, 42, 0, 0, 255)), 2)
+    for request in (first, second):
+        link.receive_data(encode_message(1, 16, b"\xc4\x01" + request[2:3] + b"\x00\x11\x05"))
+    found = [
+        application.receive(event.apdu, event.intact)
+        for event in events(link)
+        if isinstance(event, ApduReceived)
+    ]
+    assert [StaleReply, GetAnswered] == [type(event) for event in found]

@@ -39,7 +39,7 @@ def test_provider_bench_is_what_a_bench_file_holds() -> None:
     with Host(opened()) as host:
         described = BenchFile.model_validate(host.bench.bench)
         links = described.devices["meter"].all_links
-        assert list(links) == ["optical", "optical_direct", "rs485", "ip"]
+        assert list(links) == ["optical", "optical_direct", "rs485", "ip", "ip_udp"]
         assert links["optical"].options()["mode_e"] == "true"
         assert links["ip"].options()["framing"] == "wrapper"
         assert described.devices["meter"].identity.serial == "30112345"
@@ -389,7 +389,7 @@ def test_served_site_answers_on_the_wall_clock() -> None:
     """Endpoints tell everything a foreign client needs, and the meter behind them is the same."""
     with VirtualProvider().serve("mcs301", seed=1) as site:
         endpoints = {entry["link"]: entry for entry in site.endpoints}
-        assert set(endpoints) == {"optical", "optical_direct", "rs485", "ip", "main"}
+        assert set(endpoints) == {"optical", "optical_direct", "rs485", "ip", "ip_udp", "main"}
         assert str(endpoints["optical"]["address"]).startswith("/dev/")
         clients = {client["client"]: client for client in endpoints["ip"]["clients"]}  # type: ignore[attr-defined]
         assert clients["reading"]["sap"] == 2
