@@ -9,7 +9,7 @@ from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.dlms_values import Target
-from adapters.errors import BenchError, Refused, RemoteProtocolError
+from adapters.errors import BenchError, LinkLost, ReadTimeout, Refused, RemoteProtocolError
 from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.data import BitString, Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
@@ -36,6 +36,8 @@ ACTIVATION_SCHEDULE = "22/0-0:15.0.2.255"
 LARGEST_BLOCK_OCTETS = 65535
 ROUNDS = 3
 """How often what the bitmap shows missing is sent again before the meter is told to keep no blocks."""
+
+NO_ANSWER = "no-answer"
 
 _BLOCK_SIZE, _BITMAP, _FIRST_MISSING, _ENABLED, _STATUS, _INFO = 2, 3, 4, 5, 6, 7
 _INITIATE, _BLOCK, _VERIFY, _ACTIVATE = 1, 2, 3, 4
@@ -194,13 +196,17 @@ class DlmsImages(DlmsServices):
         began_s = self._clock.monotonic_s()
         waits = 0
         try:
-            self._method(opened, target, _ACTIVATE, dlms.integer(0))
-        except Refused as refusal:
-            if refusal.reason != _TEMPORARY_FAILURE:
-                raise
-            waits = 1
+            try:
+                self._method(opened, target, _ACTIVATE, dlms.integer(0))
+            except Refused as refusal:
+                if refusal.reason != _TEMPORARY_FAILURE:
+                    raise
+                waits = 1
+            status = self._status(opened, target).label
+        except (ReadTimeout, LinkLost):  # some meters restart before they answer
+            status = NO_ANSWER
         took_s = round(self._clock.monotonic_s() - began_s, 3)
-        return ImageStep(status=self._status(opened, target).label, took_s=took_s, temporary_failures=waits)
+        return ImageStep(status=status, took_s=took_s, temporary_failures=waits)
 
     def schedule_activation(
         self, at: datetime | None = None, in_s: float = 0.0, association: str = ""

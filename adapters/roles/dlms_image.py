@@ -193,6 +193,7 @@ class DlmsImageTransfer(Protocol):
         """Begin activation (method 4); temporary-failure means that it has begun.
 
         The meter is going to restart. Whether it worked shows in its status and firmware identifier only.
+        ``status`` is ``no-answer`` where the link went with the request: it restarts at once, or is dead.
         """
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from adapters.errors import LabError, Refused, RemoteProtocolError, TransportError
+from adapters.errors import FrameDamaged, LabError, Refused, RemoteProtocolError, TransportError
 from adapters.roles import DlmsMeter, FirmwareFile, ImageState, PowerSource
 from harness.actions import procedure
 from harness.quantities import Duration
@@ -88,7 +88,7 @@ def await_firmware(
                 last = f"its status is {status}"
             finally:
                 meter.release("(awaited)")
-        except (TransportError, Refused, RemoteProtocolError) as error:
+        except (TransportError, Refused, RemoteProtocolError, FrameDamaged) as error:
             last = str(error)
             meter.drop_all_links()
     with run.step("The meter is back and done"):

@@ -15,6 +15,7 @@ from adapters.roles import FirmwareFile
 from harness.bench import LiveBench, open_bench
 from harness.cli import main
 from virtual_rig import demo_vendor
+from virtual_rig.parts.mcs301 import Mcs301Part
 
 PLANS = Path(__file__).parents[2] / "testplans" / "dlms"
 IMAGE = FirmwareFile(name="images/new.img", octets=demo_vendor.image("2.0.0").octets)
@@ -92,6 +93,15 @@ def test_verify_too_slow_is_temporary_failure() -> None:
         assert caught.value.reason == "temporary-failure"
     finally:
         live.close()
+
+
+def test_activate_meter_that_goes_without_an_answer_is_no_answer(bench: LiveBench, meter: DlmsMeter) -> None:
+    """A link that goes with the request is told as such: neither success nor the end of the run."""
+    meter.transfer_image(IMAGE, association="main")
+    meter.verify_image(association="main")
+    moments = bench._provided.built.model("meter", Mcs301Part).meter.moments  # type: ignore[union-attr]
+    moments.blackout(moments.count + 2)  # the request is carried out, its answer is not sent
+    assert meter.activate_image("main").status == "no-answer"
 
 
 def test_schedule_is_written_in_the_meters_local_time(meter: DlmsMeter) -> None:
