@@ -60,7 +60,10 @@ def _removed(data: object, path: Sequence[str | int], empty: object) -> object:
 
 
 def _empty(schema: dict[str, Any], path: Sequence[str | int], data: object) -> object:
-    kinds = {node.get("type") for node in schema_at(schema, path, data)}
+    kinds: set[str] = set()
+    for node in schema_at(schema, path, data):
+        kind = node.get("type", "")  # one type, or a list of them
+        kinds.update([kind] if isinstance(kind, str) else kind)
     if "object" in kinds:
         return {}
     return [] if "array" in kinds else ""

@@ -55,6 +55,13 @@ cases:
 
 # name: (old text, new text, line of the new file, column, message)
 PLAN_MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
+    "list in a row of data": (
+        "{id: two, link: rs485}",
+        "{id: two, link: [rs485]}",
+        15,
+        25,
+        "expected text, found a list",
+    ),
     "unknown key": (
         "    always:",
         "    alwais:",
