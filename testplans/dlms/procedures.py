@@ -14,6 +14,7 @@ from testplans.dlms import (
     preestablished,
     profile_rows,
     profile_selection,
+    tariffs,
     upkeep,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "preestablished",
     "profile_rows",
     "profile_selection",
+    "tariffs",
     "upkeep",
 ]

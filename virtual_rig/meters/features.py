@@ -14,6 +14,7 @@ from virtual_rig.meters.limiter import Limiter
 from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.port_setup import PortSetup
 from virtual_rig.meters.schedules import Schedules
+from virtual_rig.meters.tariffs import Tariffs
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -41,4 +42,11 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         demand.end_billing()
 
     schedules.script("billing_script", 1, end_billing)
-    return (profiles, demand, Limiter(meter, schedules), schedules, PortSetup(meter))
+    return (
+        profiles,
+        demand,
+        Limiter(meter, schedules),
+        schedules,
+        Tariffs(meter, schedules),
+        PortSetup(meter),
+    )

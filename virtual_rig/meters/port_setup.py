@@ -1,7 +1,8 @@
 """The objects that show how the meter's ports are set: HDLC set-up (class 23) and TCP-UDP set-up (class 41).
 
 Speed and inactivity time-outs come from the entries of the profile that the ports themselves use, the HDLC
-parameters are the ones the link engine answers a SNRM with. Inter-octet time-out and MSS are ours. Blue Book 4.7.3 and 4.9.1.
+parameters are the ones the link engine answers a SNRM with. Inter-octet time-out and MSS are ours. Blue
+Book 4.7.3 and 4.9.1.
 """
 
 from __future__ import annotations
