@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.dlms_values import Target
 from adapters.errors import BenchError, Refused, RemoteProtocolError
-from adapters.profiles.model import obis_text
+from adapters.profiles.model import obis_octets, obis_text
 from adapters.protocols.dlms import data as typed
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
@@ -16,6 +16,7 @@ from adapters.roles.dlms_control import ScheduleRead
 
 _SCRIPT, _TIMES = 2, 4
 _EMERGENCY_PROFILE = 8
+_PASSIVE_DAYS = 9
 _ANY, _ANY_YEAR = 0xFF, 0xFFFF
 
 
@@ -69,6 +70,21 @@ class DlmsControl(DlmsServices):
         )
         self._asked(opened, lambda: opened.set(target, _EMERGENCY_PROFILE, value, True, None))
 
+    def set_passive_day(
+        self, object: str, day: int, switches: tuple[str, ...], script_table: str, association: str = ""
+    ) -> None:
+        """Write the passive day table of an activity calendar (see the role)."""
+        opened = self._connections.find(association)
+        target = self._of_class(object, 20)
+        self._context.permit("configure")
+        try:
+            table = typed.octet_string(obis_octets(script_table))
+            actions = [_day_action(each, table) for each in switches]
+        except ValueError as error:
+            raise BenchError(f"day table of {target.name}: {error}") from None
+        value = typed.array(typed.structure(typed.unsigned(day), typed.array(*actions)))
+        self._asked(opened, lambda: opened.set(target, _PASSIVE_DAYS, value, True, None))
+
     # --- inside -----------------------------------------------------------------------------------------
 
     def _of_class(self, name: str, class_id: int) -> Target:
@@ -91,19 +107,29 @@ class DlmsControl(DlmsServices):
 def _execution_time(at: datetime, deviation_min: int) -> Data:
     """Return a time and a date without wildcards; the hundredths are zero and the weekday is left open."""
     octets = CosemDateTime.from_datetime(at, deviation_min=deviation_min).octets()
-    date, time = octets[:4] + bytes((_ANY,)), octets[5:8] + b"\x00"
-    return typed.structure(typed.octet_string(time), typed.octet_string(date))
+    date, clock = octets[:4] + bytes((_ANY,)), octets[5:8] + b"\x00"
+    return typed.structure(typed.octet_string(clock), typed.octet_string(date))
+
+
+def _day_action(text: str, table: Data) -> Data:
+    """Return ``06:00=1`` as an action of a day. Raises ValueError."""
+    clock, equals, script = text.partition("=")
+    if not equals or not script.isdecimal():
+        raise ValueError(f"{text!r} is not a time and a script, such as 06:00=1")
+    at = time.fromisoformat(clock)
+    octets = typed.octet_string(bytes((at.hour, at.minute, at.second, 0)))
+    return typed.structure(octets, table, typed.long_unsigned(int(script)))
 
 
 def _time_text(data: Data) -> str:
     parts = data.items()
     if len(parts) != 2 or len(parts[0].octets()) != 4 or len(parts[1].octets()) != 5:
         raise RemoteProtocolError("an execution time is four octets of a time and five of a date")
-    time, date = parts[0].octets(), parts[1].octets()
+    clock, date = parts[0].octets(), parts[1].octets()
     year = int.from_bytes(date[:2], "big")
 
     def shown(field: int) -> str:
         return "*" if field == _ANY else f"{field:02}"
 
     day = "-".join(("*" if year == _ANY_YEAR else f"{year:04}", shown(date[2]), shown(date[3])))
-    return f"{day} {':'.join(shown(field) for field in time[:3])}"
+    return f"{day} {':'.join(shown(field) for field in clock[:3])}"

@@ -45,3 +45,14 @@ class DlmsControl(Protocol):
     ) -> None:
         """Write the emergency profile of a limiter (class 71): from when on, and for how long."""
         ...
+
+    @hurts("configure")
+    def set_passive_day(
+        self, object: str, day: int, switches: tuple[str, ...], script_table: str, association: str = ""
+    ) -> None:
+        """Write the passive day table of an activity calendar (class 20) with a single day in it.
+
+        ``switches`` are local times with the script to run, such as ``06:00=1``; ``script_table`` is the
+        logical name of the table they are of, as A-B:C.D.E.F. It takes over when the calendar is activated.
+        """
+        ...

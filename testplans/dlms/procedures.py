@@ -18,8 +18,23 @@ from testplans.dlms import (
     preestablished,
     profile_rows,
     profile_selection,
+from testplans.dlms import (
+    access,
+    any_profile,
+    demand,
+    identification,
+    images,
+    keys,
+    limiter,
+    metrology,
+    mode_c,
+    negatives,
+    preestablished,
+    profile_rows,
+    profile_selection,
     push,
     sms,
+    tariffs,
     upkeep,
 )
 
@@ -39,5 +54,6 @@ __all__ = [
     "profile_selection",
     "push",
     "sms",
+    "tariffs",
     "upkeep",
 ]

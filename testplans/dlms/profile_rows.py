@@ -60,11 +60,14 @@ def profile_over_time(
         ended = meter.read_clock(association=association).device_time
         expected = words.borders(started, border, period_s, zone_min)
         read = meter.read_profile(object, since=expected[0] - NEAR, until=ended, association=association)
-    found, suspect = _completeness(run, read, expected)
+    found, suspect, checks = _completeness(read, expected)
     energies = words.decimals(read, column)
     usual_wh = power_w * period_s / 3600
     slack_wh = usual_wh * tolerance_percent / 100 + 1
+    # The picture first: it is wanted most where a check fails.
     attach_profile(run, read, column, suspect=suspect, limits_wh=(usual_wh - slack_wh, usual_wh + slack_wh))
+    run.report(*checks)
+    run.check("rows come in the order of time", expected=sorted(words.times(read)), actual=words.times(read))
     run.check(
         "each interval takes what the load takes",
         expected=f"{usual_wh:.0f} Wh, give or take {slack_wh:.1f} Wh",
@@ -93,8 +96,9 @@ def profile_over_time(
 
 
 def _completeness(
-    run: Steps, read: ProfileRead, expected: list[datetime]
-) -> tuple[ProfileFound, set[datetime]]:
+    read: ProfileRead, expected: list[datetime]
+) -> tuple[ProfileFound, set[datetime], list[Check]]:
+    """Return what was found, the times of rows that are not right, and the checks to be reported."""
     stamps = words.times(read)
     of_border = {border: [at for at in stamps if abs(at - border) <= NEAR] for border in expected}
     missing = [border for border, rows in of_border.items() if not rows]
@@ -105,18 +109,15 @@ def _completeness(
     found = ProfileFound(
         rows=read.count, missing=len(missing), doubled=len(doubled), off_grid=len(off) + len(strays)
     )
-    run.report(
-        *(
-            _count(name, moments, behaviour)
-            for name, moments, behaviour in (
-                ("borders without a row", missing, "DLX-PROF-02"),
-                ("borders with more than one row", doubled, "DLX-PROF-03"),
-                ("rows that stand beside their border", off + strays, "DLX-PROF-01"),
-            )
+    checks = [
+        _count(name, moments, behaviour)
+        for name, moments, behaviour in (
+            ("borders without a row", missing, "DLX-PROF-02"),
+            ("borders with more than one row", doubled, "DLX-PROF-03"),
+            ("rows that stand beside their border", off + strays, "DLX-PROF-01"),
         )
-    )
-    run.check("rows come in the order of time", expected=sorted(stamps), actual=stamps)
-    return found, {*doubled, *off, *strays}
+    ]
+    return found, {*doubled, *off, *strays}, checks
 
 
 def _count(name: str, moments: list[datetime], behaviour: str) -> Check:
@@ -150,6 +151,7 @@ def profile_across_power_cut(
     meter: DlmsMeter,
     source: PowerSource,
     object: str,
+    column: str,
     off: Duration,
     start_up: Duration = 30.0,
     client: str = "management",
@@ -181,6 +183,7 @@ def profile_across_power_cut(
     with words.opened(meter, client, link) as association:
         ended = border + timedelta(seconds=words.SETTLED_S)
         read = meter.read_profile(object, since=started, until=ended, association=association)
+    attach_profile(run, read, column)
     dark_from, dark_to = started + timedelta(seconds=period_s / 2), back - timedelta(seconds=start_up)
     dark = [each for each in words.borders(started, ended, period_s) if dark_from < each <= dark_to]
     bright = [each for each in words.borders(started, ended, period_s) if each not in dark]

@@ -18,6 +18,7 @@ from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.meters.port_setup import PortSetup
 from virtual_rig.meters.push import PushFeature
 from virtual_rig.meters.schedules import Schedules
+from virtual_rig.meters.tariffs import Tariffs
 
 if TYPE_CHECKING:
     from virtual_rig.meters.mcs301 import Mcs301
@@ -58,4 +59,6 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         alarms,
         PushFeature(meter, alarms),
         meter.security,
+        Tariffs(meter, schedules),
+        PortSetup(meter),
     )
