@@ -1,8 +1,8 @@
 """A receiver of pushes on a bench: the role ``push_receiver`` over TCP and UDP.
 
-Links are ``tcp-listener`` and ``udp-listener``; without any the adapter listens on the loopback. The keys are
-the meter's: ``management.encryption_key`` and ``management.authentication_key``. Without them plain pushes are
-taken.
+Links are ``tcp-listener`` and ``udp-listener``; without any the adapter listens on the loopback. The keys
+are the meter's: ``management.encryption_key`` and ``management.authentication_key``. Without them plain
+pushes are taken.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class PushListener:
         )
 
     def _values(self, body: Data) -> tuple[str, tuple[PushedValue, ...]]:
-        """Return the setup that was pushed and its values; by the profile, where the first names the setup."""
+        """Return the setup that was pushed and its values, by the profile where the first names the setup."""
         items = body.items()
         setup, entry = self._setup_of(items[0]) if items else ("", None)
         columns: Sequence[str] = entry.columns if entry is not None else ()
