@@ -3,6 +3,9 @@
 Links are ``tcp-listener`` and ``udp-listener``; without any the adapter listens on the loopback. The keys are
 the meter's: ``management.encryption_key`` and ``management.authentication_key``. Without them
 plain pushes are taken.
+Links are ``tcp-listener`` and ``udp-listener``; without any the adapter listens on the loopback. The keys
+are the meter's: ``management.encryption_key`` and ``management.authentication_key``. Without them plain
+pushes are taken.
 """
 
 from __future__ import annotations

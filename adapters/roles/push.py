@@ -43,6 +43,8 @@ class PushReceived:
     ``protection`` is none, authenticated, encrypted or authenticated-encrypted; ``source`` and
     ``destination`` are the wrapper's ports; ``arrived`` is our clock, ``meter_time`` (UTC) what the
     notification says.
+    ``destination`` are the wrapper's ports; ``arrived`` is our clock, ``meter_time`` (UTC)
+    what the notification says.
     """
 
     setup: str
@@ -70,6 +72,7 @@ class PushesReceived:
 
 class PushReceiver(Device, Protocol):
     """Whom a meter pushes to. It listens from ``address`` to ``stop_listening`` or the end of the case."""
+    """Somebody a meter pushes to. It listens from ``address`` on, at most until the case ends."""
 
     def address(self, transport: PushTransport = "tcp") -> ListeningAt:
         """Listen, and return what a meter must be told."""

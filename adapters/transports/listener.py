@@ -61,7 +61,11 @@ class _Door:
             fileno=sock.fileno,
         )
         self._open = True
-        clock.wire_opened(self.wire)
+        try:
+            clock.wire_opened(self.wire)
+        except BaseException:
+            sock.close()
+            raise
         self._tap.note(f"opened {self.address}")
 
     def _close_door(self) -> None:
@@ -175,7 +179,11 @@ class TcpListener(_Door):
         caller, fd = f"{peer[0]}:{peer[1]}", sock.fileno()
         near = _text(sock.getsockname())
         wire = Wire(kind="tcp", near=near, far=caller, fileno=lambda: fd)
-        self._clock.wire_opened(wire)
+        try:
+            self._clock.wire_opened(wire)
+        except BaseException:
+            sock.close()
+            raise
         self._callers[caller] = FdStream(
             fd=fd,
             wire=wire,

@@ -7,7 +7,7 @@ from typing import Protocol
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.server_policy import Ciphering
 from adapters.protocols.dlms.wrapper import encode_message
-from virtual_rig.meters.associations import MANAGEMENT, AssociationTable
+from virtual_rig.meters.associations import MANAGEMENT, PUBLIC, AssociationTable
 from virtual_rig.meters.push import PushFeature, TransportService
 from virtual_rig.world import World
 
@@ -29,7 +29,8 @@ def connect_push(feature: PushFeature, table: AssociationTable, network: Network
     world, device = table.world, table.meter.profile.logical_device.sap
     client = table.meter.profile.clients[MANAGEMENT].sap
     feature.protect = lambda apdu: _protected(world, table, apdu)
-    feature.senders[TransportService.TCP] = TcpSender(world, network, device, client)
+    public = table.meter.profile.clients[PUBLIC].sap
+    feature.senders[TransportService.TCP] = TcpSender(world, network, device, client, public)
     feature.senders[TransportService.UDP] = UdpSender(world, network, device, client)
 
 
@@ -57,15 +58,14 @@ def _protected(world: World, table: AssociationTable, apdu: bytes) -> bytes:
 class TcpSender:
     """One connection for each push. That the meter hangs up right afterwards is assumed."""
 
-    def __init__(self, world: World, network: Network, device: int, client: int) -> None:
-        self._world, self._network, self._device, self._client = world, network, device, client
+    def __init__(self, world: World, network: Network, device: int, client: int, stranger: int) -> None:
+        self._world, self._network, self._device = world, network, device
+        self._client, self._stranger = client, stranger
 
     def send(self, apdu: bytes, to: bytes) -> bool:
         """See ``Sender``."""
-        ends = (self._device, self._client)
-        if not self._world.obeys("DLX-PUSH-18"):
-            ends = (self._client, self._device)
-        return self._network.call(_text(to), encode_message(*ends, apdu))
+        client = self._client if self._world.obeys("DLX-PUSH-18") else self._stranger
+        return self._network.call(_text(to), encode_message(self._device, client, apdu))
 
 
 class UdpSender:
