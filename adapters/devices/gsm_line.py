@@ -101,6 +101,7 @@ class GsmLine:
                 if ours and (report.delivered or report.status >= 0x40):
                     self._reports.remove(report)
                     return report.delivered
+            self._fetch()  # the few places of its memory must not fill up meanwhile
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0 or not self._hear(left_s):
                 return False

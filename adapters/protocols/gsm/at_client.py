@@ -41,7 +41,7 @@ _NEWS = (
     "*",
 )
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
-_NAME = re.compile(r"AT(\+[A-Z]+)")
+_NAME = re.compile(r"\+[A-Z]+")
 
 
 class NeedData(Enum):
@@ -215,13 +215,14 @@ class AtClient:
 
     def _is_news(self, text: str) -> bool:
         """Whether a line with the name of another command stands in the answer."""
-        name = _NAME.match(self._command)
-        if not text.startswith("+") or name is None:
+        names = _NAME.findall(self._command)
+        if not text.startswith("+") or not names:
             return False
-        if not text.startswith(f"{name[1]}:"):
+        name = text.partition(":")[0]
+        if name not in names:
             return True
         # An unsolicited +CREG has one value fewer than the answer to AT+CREG?, and may stand before it.
-        return name[1] in ("+CREG", "+CGREG") and "," not in text
+        return name in ("+CREG", "+CGREG") and "," not in text
 
     def _final(self, text: str) -> None:
         error, code = "", -1

@@ -1,0 +1,133 @@
+"""The SMS channel on real wires: commands of a modem, faults of the network, effects on the meter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import pytest
+
+from adapters.devices.dlms_meter import DlmsMeter
+from adapters.devices.gsm_modem import GsmModem
+from adapters.errors import BenchError, Refused
+from harness.bench import LiveBench, open_bench
+
+SITE = "virtual:mcs301-sms"
+HANDSET, HEAD_END = "+4915100000777", "+4915100000101"
+
+
+@contextmanager
+def opened(faults: Mapping[str, str] | None = None, broken: str = "") -> Iterator[LiveBench]:
+    live = open_bench(SITE, faults=faults, broken=frozenset({broken} if broken else ()))
+    try:
+        yield live
+    finally:
+        live.close()
+
+
+def meter_of(live: LiveBench, name: str = "meter") -> DlmsMeter:
+    found = live.devices[name]
+    assert isinstance(found, DlmsMeter)
+    return found
+
+
+def writes(meter: DlmsMeter) -> int:
+    """Return what the meter's counter of writes to the note says."""
+    meter.associate("management", "ip", "look")
+    count = int(str(meter.get("note_counter", association="look").value))
+    meter.release("look")
+    return count
+
+
+def test_modem_tells_who_it_is_and_what_it_hears() -> None:
+    """IMEI, registration and signal through AT commands."""
+    with opened() as live:
+        modem = live.devices["handset"]
+        assert isinstance(modem, GsmModem)
+        assert modem.identify().serial == "350000000000105"
+        assert modem.registration().state == "home"
+        assert modem.signal().rssi_dbm == -77
+
+
+def test_modem_sends_itself_texts_and_long_octets() -> None:
+    """Text and parts arrive as sent, each reported, and are deleted from the modem's memory."""
+    with opened() as live:
+        modem = live.devices["handset"]
+        assert isinstance(modem, GsmModem)
+        for _ in range(15):
+            sent = modem.send_octets(HANDSET, bytes(range(200)))
+            assert (sent.parts, sent.delivered) == (2, 2)
+        assert modem.send_text(HANDSET, "Größe 5€").delivered == 1
+        found = modem.received(wait_s=5.0)
+        assert found.count == 31
+        assert tuple(message.part for message in found.messages[:2]) == ("1/2", "2/2")
+        assert bytes(range(200)).hex() == "".join(message.octets for message in found.messages[:2])
+        assert found.messages[-1].text == "Größe 5€"
+        assert {HANDSET} == {message.sender for message in found.messages}
+
+
+def test_message_to_nobody_is_not_delivered() -> None:
+    """The network says that it gives up; nothing hangs."""
+    with opened() as live:
+        modem = live.devices["handset"]
+        assert isinstance(modem, GsmModem)
+        assert modem.send_text("+491519999999", "hello").delivered == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "delivered", "rises"),
+    [("sms_lose", 0, 0), ("sms_twice", 1, 1), ("sms_late", 0, 0), ("", 1, 1)],
+)
+@pytest.mark.parametrize("name", ["meter", "open_meter"])
+def test_message_lost_late_or_delivered_twice_has_one_effect_at_most(
+    fault: str, delivered: int, rises: int, name: str
+) -> None:
+    """The network's faults, at the meter with and without invocation counters."""
+    with opened({fault: "gsm:1"} if fault else None) as live:
+        meter = meter_of(live, name)
+        before = writes(meter)
+        meter.sms_prepare("a", "installation_note", "A")
+        assert delivered == meter.sms_send("a").delivered
+        assert before + rises == writes(meter)
+        if fault == "sms_late":
+            meter.sms_receive(wait_s=700.0)
+            assert before + 1 == writes(meter)
+
+
+def test_network_that_swaps_parts_does_not_harm() -> None:
+    """Parts that overtake each other on the air make the message."""
+    with opened({"sms_swap": "gsm:1"}) as live:
+        meter = meter_of(live)
+        meter.sms_prepare("a", "installation_note", "SWAPPED", part_octets=20)
+        assert meter.sms_send("a").delivered == 2  # the first one's report comes too late for who waits
+        assert writes(meter) == 1
+
+
+def test_message_to_a_meter_without_power_waits_for_it() -> None:
+    """The service centre keeps a message until the meter is back."""
+    with opened() as live:
+        meter, source = meter_of(live), live.devices["source"]
+        meter.sms_prepare("a", "installation_note", "WAITED")
+        meter.drop_link("ip")
+        source.switch_off()
+        assert meter.sms_send("a").delivered == 0
+        source.switch_on()
+        meter.sms_receive(wait_s=10.0)
+        assert writes(meter) == 1
+
+
+def test_link_of_another_framing_carries_no_messages() -> None:
+    """A plan's mistake is told as one."""
+    with opened() as live, pytest.raises(BenchError, match="framing sms"):
+        meter_of(live).sms_prepare("a", "installation_note", "A", link="ip")
+
+
+def test_confirmed_service_over_sms_is_silence() -> None:
+    """The association of the pre-established client gets no answer to a confirmed SET."""
+    with opened() as live:
+        meter = meter_of(live)
+        meter.associate("pre-established", "sms", "over-sms")
+        with pytest.raises(Refused) as caught:
+            meter.set("installation_note", "A", association="over-sms")
+        assert caught.value.reason == "silence"
+        assert writes(meter) == 0
