@@ -13,6 +13,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable, Iterable
 from time import process_time  # how long a decoder really works is what is tested here
+from typing import Any
 
 import damage
 import pytest
@@ -27,6 +28,7 @@ from adapters.protocols.dlms.data import octet_string, unsigned
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.describe import describe
 from adapters.protocols.dlms.hdlc import HdlcClientLink, HdlcServerLink, decode_frame
+from adapters.protocols.dlms.state import State
 from adapters.protocols.dlms.wrapper import WrapperClientLink, WrapperServerLink, decode_datagram
 from adapters.protocols.iec62056_21 import NEED_DATA, Identification, ModeEClient, ModeEServer, parse_message
 
@@ -46,18 +48,14 @@ CIPHERED += [channel(b"MBESERV1", b"MBECLNT1").protect(raw) for raw in PLAIN_OF_
 Attempt = Callable[[], object]
 
 
-def sessions() -> dict[str, Pair]:
-    """Return clients and servers in the middle of something."""
-    device = {"values": {name(1): octet_string(bytes(700))}}
-    found = {
-        "getting": opened(Device(**device)),  # type: ignore[arg-type]
-        "setting": opened(Device(**device)),  # type: ignore[arg-type]
-        "streaming": opened(Device(**device), window=3),  # type: ignore[arg-type]
-        "ciphered": opened(Device(**device), **HLS),  # type: ignore[arg-type]
-    }
-    for pair in found.values():
-        begin(pair)
-    return found
+WAYS: tuple[dict[str, Any], ...] = ({}, {"window": 3}, HLS, {"window": 2, **HLS})
+
+
+def session(way: int) -> Pair:
+    """Return a client and a server in the middle of a long exchange."""
+    pair = opened(Device(values={name(1): octet_string(bytes(700))}), **WAYS[way])
+    begin(pair)
+    return pair
 
 
 def begin(pair: Pair) -> None:
@@ -153,17 +151,18 @@ class Engines:
     """Clients and servers that meet damaged APDUs in whatever state the last one left them in."""
 
     def __init__(self) -> None:
-        self._pairs = list(sessions().values())
+        self._pairs = [session(way) for way in range(len(WAYS))]
         self._turn = 0
 
     def __call__(self, rng: random.Random) -> Attempt:
         """One damaged APDU for one client or server; the server never raises."""
         self._turn += 1
-        pair = self._pairs[self._turn % len(self._pairs)]
-        if self._turn % 40 < len(self._pairs):
+        way = self._turn % len(WAYS)
+        pair = self._pairs[way]
+        if self._turn % 24 < len(WAYS):  # what the last ones closed is opened again, what they ended begun
+            if not pair.server.is_open or pair.client.state is State.IDLE:
+                pair = self._pairs[way] = session(way)
             begin(pair)
-        if self._turn % 4_000 < len(self._pairs) and not pair.server.is_open:
-            self._pairs = list(sessions().values())
         raw = mutated(rng, pair.log[-6:] or APDUS) if rng.random() < 0.5 else mutated(rng, APDUS)
         if self._turn % 8 < 4:
             return lambda: pair.client.receive(raw)

@@ -348,7 +348,8 @@ class ServerAssociation:
         overhead = granted.overhead if granted else 0
         limit = self._blocks.limit(granted)
         if isinstance(request, (GetRequestNormal, GetRequestNext, GetRequestWithList)):
-            self._transfers.forget()
+            if self._transfers.under_way is not None:
+                self._transfers.forget()
             answer, self._long_get = answer_get(
                 request,
                 self.policy,

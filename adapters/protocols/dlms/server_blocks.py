@@ -14,6 +14,8 @@ from adapters.protocols.dlms.enums import Conformance
 from adapters.protocols.dlms.gbt import BlockStream
 from adapters.protocols.dlms.server_open import Granted
 
+_GENERAL = int(Conformance.GENERAL_BLOCK_TRANSFER)
+_ANY_GET_BLOCKS = _GENERAL | int(Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ)
 _UNLIMITED = 0xFFFF
 SERVER_WINDOW = 1
 """How many blocks in a row the server takes: clients send them one by one."""
@@ -43,19 +45,17 @@ class GeneralBlocks:
         """Return the longest answer that goes out as it is; 0 where blocks carry any length."""
         if granted is None or self._carried:
             return 0
-        own = Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ
-        conformance = granted.response.conformance
-        general = conformance & Conformance.GENERAL_BLOCK_TRANSFER and not conformance & own
+        # Plain integers: this is asked for every request, and the flag's own operators are slow.
+        general = int(granted.response.conformance) & _ANY_GET_BLOCKS == _GENERAL
         return 0 if general else granted.client_max_pdu
 
     def fitted(self, answer: bytes | None, granted: Granted | None) -> bytes | None:
         """Return ``answer``, or the first general block of it where it is too long."""
-        self.forget()
-        if answer is None or granted is None or not granted.client_max_pdu:
+        if self._stream is not None:
+            self.forget()
+        if answer is None or granted is None or len(answer) <= (granted.client_max_pdu or _UNLIMITED):
             return answer
-        if len(answer) <= granted.client_max_pdu:
-            return answer
-        if not granted.response.conformance & Conformance.GENERAL_BLOCK_TRANSFER:
+        if not granted.client_max_pdu or not int(granted.response.conformance) & _GENERAL:
             return answer
         self._stream, self._first = self._new(granted), b""
         return self._begin(self._stream.send(answer))
