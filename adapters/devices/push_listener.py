@@ -1,8 +1,5 @@
 """A receiver of pushes on a bench: the role ``push_receiver`` over TCP and UDP.
 
-Links are ``tcp-listener`` and ``udp-listener``; without any the adapter listens on the loopback. The keys are
-the meter's: ``management.encryption_key`` and ``management.authentication_key``. Without them
-plain pushes are taken.
 Links are ``tcp-listener`` and ``udp-listener``; without any the adapter listens on the loopback. The keys
 are the meter's: ``management.encryption_key`` and ``management.authentication_key``. Without them plain
 pushes are taken.

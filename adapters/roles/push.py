@@ -41,8 +41,6 @@ class PushReceived:
     """One push. ``fault`` is empty where it is taken; else nothing but its claims is known.
 
     ``protection`` is none, authenticated, encrypted or authenticated-encrypted; ``source`` and
-    ``destination`` are the wrapper's ports; ``arrived`` is our clock, ``meter_time`` (UTC) what the
-    notification says.
     ``destination`` are the wrapper's ports; ``arrived`` is our clock, ``meter_time`` (UTC)
     what the notification says.
     """
@@ -71,7 +69,6 @@ class PushesReceived:
 
 
 class PushReceiver(Device, Protocol):
-    """Whom a meter pushes to. It listens from ``address`` to ``stop_listening`` or the end of the case."""
     """Somebody a meter pushes to. It listens from ``address`` on, at most until the case ends."""
 
     def address(self, transport: PushTransport = "tcp") -> ListeningAt:

@@ -60,5 +60,4 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
         PushFeature(meter, alarms),
         meter.security,
         Tariffs(meter, schedules),
-        PortSetup(meter),
     )
