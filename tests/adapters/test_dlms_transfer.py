@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
-from adapters.protocols.dlms import apdu
+from adapters.protocols.dlms import apdu, axdr
 from adapters.protocols.dlms.apdu_common import AttributeDescriptor, MethodDescriptor
 from adapters.protocols.dlms.budget import Budget
 from adapters.protocols.dlms.client_events import (
@@ -128,6 +128,41 @@ def test_transfer_any_value_in_any_block_size_arrives_whole(
     acted = pair.ask(pair.client.action(1, name(1), 1, value))
     assert isinstance(acted, ActionAnswered)
     assert value == acted.data
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(1, 60), min_size=1, max_size=40))
+@settings(max_examples=100, deadline=None)
+def test_transfer_value_cut_anywhere_by_a_foreign_end_arrives_whole(octets: bytes, sizes: list[int]) -> None:
+    """However another implementation cuts a value: our server and our client put it together."""
+    value = octet_string(octets)
+    raw, pieces = axdr.encode_data(value), []
+    for size in sizes:
+        if len(raw) > size:
+            pieces.append(raw[:size])
+            raw = raw[size:]
+    pieces.append(raw)
+    device = Device(max_pdu=1024, values={name(1): value})
+    pair = opened(device, max_pdu=1024)
+    first, last = attribute(1), len(pieces)
+    answer = b""
+    for number, piece in enumerate(pieces, 1):
+        part = apdu.DataBlock(last=number == last, number=number, raw=piece)
+        request: apdu.SetRequest = apdu.SetRequestWithDatablock(invoke=0xC1, block=part)
+        if number == 1:
+            request = apdu.SetRequestWithFirstDatablock(invoke=0xC1, attribute=first, block=part)
+        answer = pair.sent(request.encode())[0]
+    done = apdu.SetResponseLastDatablock(invoke=0xC1, result=DataAccessResult.SUCCESS, block_number=last)
+    assert answer == done.encode()
+    assert [(name(1), value)] == device.written
+    invoke = pair.client.get(1, name(1), 2)[2]
+    event: object = None
+    for number, piece in enumerate(pieces, 1):
+        event = pair.client.receive(
+            apdu.GetResponseWithDatablock(
+                invoke=invoke, last=number == last, block_number=number, raw=piece
+            ).encode()
+        )
+    assert event == GetAnswered(data=value, blocks=last)
 
 
 def test_transfer_blocks_of_a_set_are_numbered_and_acknowledged_one_by_one() -> None:
