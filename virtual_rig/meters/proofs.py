@@ -29,7 +29,7 @@ def credentials_of(secret: bytes, own_key: bytes, client_key: bytes) -> HlsCrede
 
 def judged(world: World, mechanism: MechanismId, correct: bool, reflected: bool) -> bool:
     """Return whether a proof opens the association: the right one, whatever the mechanism."""
-    if mechanism is MechanismId.HLS_ECDSA:
+    if mechanism is MechanismId.HLS_ECDSA and not reflected:
         correct = correct or not world.obeys("DLX-SEC-01")
     if mechanism in SECRET_MECHANISMS and not reflected:
         correct = correct or not world.obeys("DLX-SEC-02")

@@ -138,13 +138,13 @@ class SecuritySetup:
         taken: dict[KeyKind, bytes] = {}
         for number, wrapped in entries:
             key = self._unwrapped(number, wrapped)
-            if key is None:
+            if key is None or not self._fits(key):
                 if not self._world.obeys("DLX-KEY-05"):
                     self._take(taken)
-                if not self._world.obeys("DLX-KEY-03"):
+                if key is None and not self._world.obeys("DLX-KEY-03"):
                     return ActionResult.SUCCESS, None
                 return ActionResult.OTHER_REASON, None
-            taken[KeyKind(number)] = key
+            taken[KeyKind(number)] = key[: SUITES[self.suite_number].key_octets]
         self._take(taken)
         return ActionResult.SUCCESS, None
 
@@ -163,13 +163,14 @@ class SecuritySetup:
         if number not in KeyKind.__members__.values() or KeyKind.MASTER not in self.keys:
             return None
         try:
-            key = unwrap(self.keys[KeyKind.MASTER], wrapped)
+            return unwrap(self.keys[KeyKind.MASTER], wrapped)
         except RemoteProtocolError:
             return None
+
+    def _fits(self, key: bytes) -> bool:
+        """Return whether a key has the suite's length; a careless meter cuts what is too long."""
         octets = SUITES[self.suite_number].key_octets
-        if len(key) > octets and not self._world.obeys("DLX-KEY-04"):
-            key = key[:octets]
-        return key if len(key) == octets else None
+        return len(key) == octets or (len(key) > octets and not self._world.obeys("DLX-KEY-04"))
 
     def _take(self, taken: dict[KeyKind, bytes]) -> None:
         """Put new keys into force, all at once."""
