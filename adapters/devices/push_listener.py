@@ -46,8 +46,8 @@ class PushListener:
 
     role: ClassVar[str] = "push_receiver"
     default_links: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "tcp": {"transport": "tcp-listener", "host": "127.0.0.1", "port": "0", "announce": "127.0.0.1:4059"},
-        "udp": {"transport": "udp-listener", "host": "127.0.0.1", "port": "0", "announce": "127.0.0.1:4059"},
+        "tcp": {"transport": "tcp-listener"},
+        "udp": {"transport": "udp-listener"},
     }
 
     def __init__(self, context: AdapterContext) -> None:
@@ -233,7 +233,10 @@ class PushListener:
         value: object = dlms_values.plain(item)
         unit, scaled = "", None
         if entry is not None:
-            number = interface_class(entry.class_id, entry.version).attribute_number(attribute)
+            try:
+                number = interface_class(entry.class_id, entry.version).attribute_number(attribute)
+            except KeyError:
+                raise BenchError(f"profile {self.profile.profile}: a push has no column {column}") from None
             target = dlms_values.Target(
                 name=name, class_id=entry.class_id, instance_id=obis_octets(entry.obis), entry=entry
             )

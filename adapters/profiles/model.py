@@ -185,6 +185,15 @@ class Profile(Strict):
     limits: dict[str, str] = Field(default_factory=dict)  # e.g. clock_drift: 0.5 s/day
 
     @model_validator(mode="after")
+    def _pushes_name_objects(self) -> Profile:
+        names = {entry.name for entry in self.objects}
+        for setup, push in self.pushes.items():
+            for name in (setup, *(column.partition(".")[0] for column in push.columns)):
+                if name not in names:
+                    raise ValueError(f"push {setup}: the profile has no object {name}")
+        return self
+
+    @model_validator(mode="after")
     def _names_are_unique(self) -> Profile:
         seen: set[str] = set()
         for entry in self.objects:

@@ -6,11 +6,10 @@ waits, so the same lines run on hardware and in virtual time.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 
 from adapters.base import Arrival, Clock, Tap, Wire
-from adapters.errors import BenchError, ConnectError, LinkLost, ReadTimeout
+from adapters.errors import ConnectError, LinkLost, ReadTimeout
 from adapters.transports.stream import FdStream, NoTap
 
 LOOPBACK = "127.0.0.1"
@@ -172,9 +171,9 @@ class TcpListener(_Door):
             return
         self._clock.wire_received(self.wire, b"\0")  # one caller less at the door
         if len(self._callers) >= MAX_CONNECTIONS:
-            with contextlib.suppress(OSError):
-                sock.close()
-            raise BenchError(f"{self.name}: more than {MAX_CONNECTIONS} callers hold their connections open")
+            sock.close()  # what the others still have to say comes first
+            self._tap.note(f"turned a caller away: {MAX_CONNECTIONS} hold their connections open")
+            return
         sock.setblocking(False)
         caller, fd = f"{peer[0]}:{peer[1]}", sock.fileno()
         near = _text(sock.getsockname())

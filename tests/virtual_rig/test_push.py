@@ -218,6 +218,43 @@ def test_setup_refuses_nonsense_and_keeps_what_it_had(attribute: str, value: Dat
     bench.close()
 
 
+def test_list_that_was_written_is_what_is_pushed() -> None:
+    """Attributes in the client's order; one the meter does not have is null-data, in its place."""
+    bench = opened()
+    part = part_of(bench)
+    door = listening(bench, TcpListener)
+    feature = feature_of(part)
+    feature.protect = lambda apdu: apdu
+
+    def column(class_id: int, obis: str) -> Data:
+        name = dlms.octet_string(bytes.fromhex(obis))
+        return dlms.structure(dlms.long_unsigned(class_id), name, dlms.integer(2), dlms.long_unsigned(0))
+
+    columns = dlms.array(column(3, "0100020800ff"), column(3, "0100630800ff"), column(1, "00002a0000ff"))
+    assert write(part, "push_interval", "push_object_list", columns) == DataAccessResult.SUCCESS
+    destined(part, "push_interval", PLACE).trigger()
+    push = PushReceiver().datagram(door.receive(5).data)
+    assert push.notification is not None
+    name = dlms.octet_string(part.meter.identity.logical_device_name)
+    energy = dlms.double_long_unsigned(part.meter.metrology.energies.read_wh("A-"))
+    assert push.notification.body == dlms.structure(energy, dlms.null(), name)
+    door.close()
+    bench.close()
+
+
+def test_bench_entry_of_a_listener_is_what_a_bench_file_holds() -> None:
+    """In virtual time the address is always the same; on the wall clock the kernel hands a port out."""
+    from harness.config.bench_file import BenchFile
+
+    bench = opened()
+    links = BenchFile.model_validate(bench.bench).devices["push_receiver"].all_links
+    assert links["tcp"].options() == {"transport": "tcp-listener", "announce": PLACE}
+    bench.close()
+    with VirtualProvider().serve("mcs301", seed=7) as site:
+        links = BenchFile.model_validate(site.bench).devices["push_receiver"].all_links
+        assert links["udp"].options() == {"transport": "udp-listener"}
+
+
 def test_method_push_without_a_destination_fails() -> None:
     """There is nowhere to push to, and the meter says so."""
     bench = opened()
