@@ -100,7 +100,8 @@ def test_modelled_behaviours_are_all_in_the_catalogue() -> None:
     """Nothing is modelled that the catalogue does not know, and no other family is forgotten here."""
     known = catalogue().behaviours
     assert coverage.modelled_behaviours() <= set(known)
-    assert {behaviour.partition("-")[0] for behaviour in known} == set(DOCUMENTED)
+    # DLX, what plans test beyond the documents' own requirements, grows without being counted here.
+    assert {behaviour.partition("-")[0] for behaviour in known} - {"DLX"} == set(DOCUMENTED)
 
 
 @pytest.mark.parametrize("behaviour", sorted(coverage.modelled_behaviours()))
