@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.oracle, pytest.mark.slow]
 
 HERE = Path(__file__).parent
 PASSWORD = "Foreign1"
-CASES = [f"ANY-{number:02}" for number in range(1, 10)]
+CASES = [f"ANY-{number:02}" for number in range(1, 11)]
 FOREIGN_FAULTS = {
     # Over HDLC it takes an open link for an association: after SNRM it serves a GET nobody associated for.
     ("pty", "ANY-08"): "failed",
