@@ -33,10 +33,9 @@ from adapters.roles import (
 )
 
 HARM_BY_CLASS = {70: "disconnect", 71: "disconnect", 9: "disconnect", 18: "firmware", 64: "keys"}
+"""What a SET or ACTION on a class may do; elsewhere ``configure``, unless the profile says harmless."""
 HARM_BY_NAME = {bytes((0, 0, 10, 0, 107, 255)): "firmware", bytes((0, 0, 15, 0, 2, 255)): "firmware"}
 """The script and the schedule that activate an image (Blue Book 6.2.8 and 6.2.10) do what class 18 does."""
-
-"""What a SET or ACTION on a class may do; elsewhere ``configure``, unless the profile says harmless."""
 
 
 class DlmsServices:

@@ -19,7 +19,7 @@ from harness.verdicts import Verdict
 PLANS = compiled(plan_files())
 CLAIMS = claims(PLANS)
 # How many behaviours each document has; what nobody can model or test is in the catalogue as context.
-DOCUMENTED = {"DL": 24, "SS": 26, "IT": 40}
+DOCUMENTED = {"DL": 29, "SS": 26, "IT": 40}
 
 
 def plan_called(name: str) -> Plan:
