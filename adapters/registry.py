@@ -112,7 +112,7 @@ class AdapterContext:
     open_link: Callable[[str], OpenedLink]
     open_datagrams: Callable[[str], Datagrams] | None = None
     open_http: Callable[[str], HttpChannel] | None = None
-    open_listener: Callable[[str], Listener] | None = None
+    open_listener: Callable[[str, int], Listener] | None = None  # link, port: 0 as the bench file says
     permit: Callable[[str], None] = _nothing_is_permitted
     secret_references: Mapping[str, str] = field(default_factory=dict)  # where it keeps each
     where: Callable[[], str] = str  # which case and step this is, a line each; for whoever is asked

@@ -120,8 +120,11 @@ class Links:
             server_name=options.get("server_name", ""),
         )
 
-    def open_listener(self, link: str) -> Listener:
-        """Listen where devices call. Raises ConnectError; BenchError for a link of another kind."""
+    def open_listener(self, link: str, port: int = 0) -> Listener:
+        """Listen where devices call; ``port`` instead of any that is free, to listen where we did before.
+
+        Raises ConnectError; BenchError for a link of another kind.
+        """
         from adapters.transports.listener import LOOPBACK, TcpListener, UdpListener  # few benches listen
 
         options = self._options[link]
@@ -136,7 +139,7 @@ class Links:
             )
         return kinds[options["transport"]].open(
             host=options.get("host", LOOPBACK),
-            port=int(options.get("port", "0")),
+            port=int(options.get("port", "0")) or port,
             clock=self._clock,
             tap=self._tap(link),
             announce=options.get("announce", ""),

@@ -56,6 +56,7 @@ class PushListener:
         self._context, self._clock = context, context.clock
         self.profile = load_profile(context.profile)
         self._listeners: dict[str, Listener] = {}
+        self._ports: dict[str, int] = {}
         self._streams: dict[str, engine.PushStream] = {}
         self._waiting: dict[str, deque[PushReceived]] = {"tcp": deque(), "udp": deque()}
         self._received: deque[PushReceived] = deque(maxlen=MAX_KEPT)
@@ -145,7 +146,11 @@ class PushListener:
             link = next((name for name, each in links.items() if each["transport"] == kind), "")
             if not link or self._context.open_listener is None:
                 raise BenchError(f"device {self._context.name} has no link with transport {kind}")
-            listener = self._listeners[transport] = self._context.open_listener(link)
+            before = self._ports.get(transport, 0)
+            listener = self._listeners[transport] = self._context.open_listener(link, before)
+            if "announce" not in links[link]:
+                # A meter has been told this address: whoever listens again must be found there.
+                self._ports[transport] = int(listener.address.rpartition(":")[2])
         return listener
 
     def _stop(self, transport: str) -> None:
