@@ -48,7 +48,12 @@ def site_names() -> tuple[str, ...]:
 
 
 def load_site(name: str) -> Site:
-    """Return the site called ``name``. Raises BenchError naming those there are."""
+    """Return the site called ``name``, or the one in that file (a lab's own site; it ends in .yaml).
+
+    Raises BenchError naming those there are, ConfigError with the place of a mistake in a file.
+    """
+    if Path(name).suffix in {".yaml", ".yml"}:
+        return load_model(name, Site)
     names = site_names()
     if name not in names:
         raise BenchError(f"no virtual site is called {name!r}; {suggest(name, names, 'there are')}")

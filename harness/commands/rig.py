@@ -128,7 +128,7 @@ def devices(as_json: Json = False) -> None:
 
 
 def _provider_of(site: str) -> ServingProvider:
-    """Return the provider that serves ``site``. Raises BadParameter naming the sites there are."""
+    """Return the provider that serves ``site`` or takes its file. Raises BadParameter naming the sites there are."""
     known: list[str] = []
     for entry in sorted(entry_points(group=PROVIDERS)):
         try:
@@ -139,7 +139,7 @@ def _provider_of(site: str) -> ServingProvider:
             ) from error
         if isinstance(made, ServingProvider):
             sites = made.sites()
-            if site in sites:
+            if site in sites or site.endswith((".yaml", ".yml")):
                 return made
             known += sites
     raise typer.BadParameter(
