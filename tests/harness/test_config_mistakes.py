@@ -393,7 +393,7 @@ BENCH_MISTAKES: dict[str, tuple[str, str, int, int, str]] = {
         "framing: hldc",
         11,
         67,
-        "`hldc` is not known here; expected one of `hdlc`, `wrapper`; did you mean `hdlc`?",
+        "`hldc` is not known here; expected one of `hdlc`, `sms`, `wrapper`; did you mean `hdlc`?",
     ),
     "literal secret": (
         "env:TEST_AK\n      management",

@@ -19,7 +19,7 @@ from harness.verdicts import Verdict
 PLANS = compiled(plan_files())
 CLAIMS = claims(PLANS)
 # How many behaviours each document has; what nobody can model or test is in the catalogue as context.
-DOCUMENTED = {"DL": 24, "SS": 26, "IT": 40}
+DOCUMENTED = {"DL": 29, "SS": 26, "IT": 40}
 
 
 def plan_called(name: str) -> Plan:
@@ -100,7 +100,7 @@ def test_modelled_behaviours_are_all_in_the_catalogue() -> None:
     """Nothing is modelled that the catalogue does not know, and no other family is forgotten here."""
     known = catalogue().behaviours
     assert coverage.modelled_behaviours() <= set(known)
-    assert {behaviour.partition("-")[0] for behaviour in known} == set(DOCUMENTED)
+    assert {behaviour.partition("-")[0] for behaviour in known} == {*DOCUMENTED, "DLX"}
 
 
 @pytest.mark.parametrize("behaviour", sorted(coverage.modelled_behaviours()))
