@@ -37,6 +37,9 @@ _NEEDED = {
     "hls-ecdsa": ("signing_key", "meter_public_key"),
 }
 _CURVE_OCTETS = {1: 32, 2: 48}  # of one number on the curve of a suite, Green Book 9.2.3.7
+_SECRET_KINDS = ("password", "authentication_key", "encryption_key")
+_GLOBAL_KEYS = ("unicast_key", "broadcast_key", "authentication_key")  # of a meter: messages, broadcasts
+_NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
 _PROFILE_OF = {"dlms": "dlms", "push_listener": "dlms", "c1218": "c1219", "scpi_switch": "paths"}
 """The protocol of the profile an adapter needs."""
@@ -272,6 +275,10 @@ class _Checker:
                 self._error(
                     (*path, "framing"), "after a mode E sign-on the framing is HDLC", "expected `hdlc`"
                 )
+            if link.framing == "sms" and link.number is None:
+                self._error(
+                    (*path, "number"), "framing sms needs the meter's number", "e.g. `+4915112345678`"
+                )
         elif isinstance(link, TerminalLink):
             if self._bench.provider == "virtual":
                 self._error(
@@ -282,6 +289,8 @@ class _Checker:
                     (*path, "device"), f"terminal {shown(link.device)} is not there", "`tty` tells its name"
                 )
         elif isinstance(link, TcpLink | UdpLink):
+            if link.framing == "sms":
+                self._error((*path, "framing"), "a modem stands on a serial port", "use `transport: serial`")
             inner = link.host.split("%")[0]
             if inner.count(":") == 1:
                 self._error((*path, "host"), "the host holds a port", "write `host:` and `port:` apart")
@@ -301,7 +310,9 @@ class _Checker:
         what = "client" if isinstance(profile, Profile) else "level"
         owners = profile.clients if isinstance(profile, Profile) else profile.levels
         kinds = _SECRET_KINDS if isinstance(profile, Profile) else _SECRET_KINDS[:1]
-        if dot and owner not in owners:
+        if owner == "global" and isinstance(profile, Profile):
+            kinds = _GLOBAL_KEYS
+        elif dot and owner not in owners:
             self._error(
                 path,
                 f"the profile has no {what} `{shown(owner)}`",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from datetime import datetime
+from typing import Literal, TypeGuard
 
 from adapters.roles import DlmsMeter, MeterMessage, PowerSource, SmsModem
 from harness.actions import procedure
@@ -111,8 +112,8 @@ def sms_moves_clock(run: Steps, *, meter: DlmsMeter, over: str, shift: int) -> F
 class FailureNotice:
     """What the meter sent after a power failure.
 
-    ``error_s`` is how far the duration it tells is from ours, ``age_s`` how old its time is on arrival;
-    ``strangers`` counts what another modem of the bench received meanwhile.
+    ``error_s`` is how far the duration it tells is from ours, ``after_s`` how long after the supply was back
+    its own time is; ``strangers`` counts what another modem of the bench received meanwhile.
     """
 
     count: int
@@ -122,6 +123,7 @@ class FailureNotice:
     kind: str
     named: str  # whether it carries the meter's own logical device name
     error_s: int
+    after_s: int
     strangers: int
 
 
@@ -149,6 +151,7 @@ def power_failure_notice(
             early = meter.sms_receive(wait_s=float(off_s))
         finally:
             source.switch_on()
+    back = run.clock.utc_now()
     late = meter.sms_receive(wait_s=float(wait_s))
     messages = early.messages + late.messages
     first = messages[0] if messages else None
@@ -162,8 +165,13 @@ def power_failure_notice(
         kind=first.kind if first else "",
         named=yes(bool(values) and str(values[0]) == name),
         error_s=told_s - off_s,
+        after_s=round((datetime.fromisoformat(first.time) - back).total_seconds()) if _timed(first) else -1,
         strangers=stranger.received().count,
     )
+
+
+def _timed(message: MeterMessage | None) -> TypeGuard[MeterMessage]:
+    return message is not None and bool(message.time)
 
 
 def _sent(

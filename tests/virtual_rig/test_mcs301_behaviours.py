@@ -257,6 +257,8 @@ def test_behaviours_modelled_are_exactly_those_probed() -> None:
     assert {
         each for each in modelled_behaviours() if each.startswith(("DL-CLI", "DL-ASSOC"))
     } == PROBES.keys()
+    own = ("DL-CLI", "DL-ASSOC")
+    assert {each for each in modelled_behaviours() if each.startswith(own)} == PROBES.keys()
 
 
 @pytest.mark.parametrize("behaviour", sorted(PROBES))

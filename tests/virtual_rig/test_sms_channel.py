@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,10 +11,19 @@ import pytest
 from adapters.devices.dlms_meter import DlmsMeter
 from adapters.devices.gsm_modem import GsmModem
 from adapters.errors import BenchError, Refused
+from adapters.protocols.dlms.wrapper import encode_message
+from adapters.protocols.gsm.concatenation import split
+from adapters.protocols.gsm.pdu import Deliver
 from harness.bench import LiveBench, open_bench
+from virtual_rig.gsm.network import SmsNetwork
+from virtual_rig.meters.mcs301 import Mcs301
+from virtual_rig.meters.sms_port import SmsPort
+from virtual_rig.parts.mcs301 import Mcs301Part
+from virtual_rig.provider import VirtualProvider
+from virtual_rig.wire import WORLD_START
 
 SITE = "virtual:mcs301-sms"
-HANDSET, HEAD_END = "+4915100000777", "+4915100000101"
+HANDSET, HEAD_END, OTHER = "+4915100000777", "+4915100000101", "+4915100000102"
 
 
 @contextmanager
@@ -114,6 +124,35 @@ def test_message_to_a_meter_without_power_waits_for_it() -> None:
         source.switch_on()
         meter.sms_receive(wait_s=10.0)
         assert writes(meter) == 1
+
+
+@pytest.mark.parametrize(("name", "number", "head_end"), [("meter", 1, HEAD_END), ("open_meter", 2, OTHER)])
+def test_meter_takes_any_octets_without_harm(name: str, number: int, head_end: str) -> None:
+    """Random and damaged messages from the head end's number raise nothing and are not kept."""
+    rng = random.Random("sms port")
+    provided = VirtualProvider().open("mcs301-sms", seed=1)
+    try:
+        port = provided.built.model("gsm", SmsNetwork).subscriber(f"+491510000000{number}")
+        meter = provided.built.model(name, Mcs301Part).meter
+        before = _snapshot(meter)
+        good = encode_message(102, 1, bytes.fromhex("C101010001000060010AFF0200090141"))
+        for _ in range(2000):
+            octets = bytearray(good if rng.random() < 0.7 else rng.randbytes(60))
+            octets[rng.randrange(len(octets))] = rng.randrange(256)
+            del octets[rng.randrange(20, 61) :]
+            for piece in split(bytes(octets), rng.randrange(256), part_octets=rng.choice((0, 20))):
+                port.take(Deliver(sender=head_end, data=piece, sent_at=WORLD_START))
+        assert isinstance(port, SmsPort)
+        assert port.parts.unfinished <= 4
+        if name == "meter":  # the other one may well be asked for something it has to do
+            assert _snapshot(meter) == before
+    finally:
+        provided.close()
+
+
+def _snapshot(meter: Mcs301) -> tuple[object, ...]:
+    values = meter.model.by_name
+    return tuple(values[name].getters[2]() for name in ("installation_note", "sag_threshold", "note_counter"))
 
 
 def test_link_of_another_framing_carries_no_messages() -> None:

@@ -80,9 +80,9 @@ class SmsNetwork:
         """Give ``number`` to a subscriber."""
         self._subscribers[number] = subscriber
 
-    def has(self, number: str) -> bool:
-        """Return whether somebody has ``number``."""
-        return number in self._subscribers
+    def subscriber(self, number: str) -> Subscriber:
+        """Return who has ``number``. Raises KeyError."""
+        return self._subscribers[number]
 
     def back(self, number: str) -> None:
         """Take note that ``number`` can be reached again: it gets what waits for it, in order."""
