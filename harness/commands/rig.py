@@ -128,7 +128,7 @@ def devices(as_json: Json = False) -> None:
 
 
 def _provider_of(site: str) -> ServingProvider:
-    """Return the provider that serves ``site`` or takes its file. Raises BadParameter naming the sites there are."""
+    """Return the provider that serves ``site``, or takes its file. Raises BadParameter naming the sites."""
     known: list[str] = []
     for entry in sorted(entry_points(group=PROVIDERS)):
         try:

@@ -37,9 +37,7 @@ _NEEDED = {
     "hls-ecdsa": ("signing_key", "meter_public_key"),
 }
 _CURVE_OCTETS = {1: 32, 2: 48}  # of one number on the curve of a suite, Green Book 9.2.3.7
-_SECRET_KINDS = ("password", "authentication_key", "encryption_key")
 _GLOBAL_KEYS = ("unicast_key", "broadcast_key", "authentication_key")  # of a meter: messages, broadcasts
-_NEEDED = {"lls": ("password",), "hls-gmac": ("authentication_key", "encryption_key")}
 _KEY_OCTETS = {0: 16, 1: 16, 2: 32}  # by security suite, Green Book 9.2.3.7
 _PROFILE_OF = {"dlms": "dlms", "push_listener": "dlms", "c1218": "c1219", "scpi_switch": "paths"}
 """The protocol of the profile an adapter needs."""
@@ -309,7 +307,7 @@ class _Checker:
         owner, dot, kind = name.rpartition(".")
         what = "client" if isinstance(profile, Profile) else "level"
         owners = profile.clients if isinstance(profile, Profile) else profile.levels
-        kinds = _SECRET_KINDS if isinstance(profile, Profile) else _SECRET_KINDS[:1]
+        kinds: tuple[str, ...] = _SECRET_KINDS if isinstance(profile, Profile) else _SECRET_KINDS[:1]
         if owner == "global" and isinstance(profile, Profile):
             kinds = _GLOBAL_KEYS
         elif dot and owner not in owners:

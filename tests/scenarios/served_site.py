@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.scenarios.plan_runs import COMMAND, ROOT
@@ -63,7 +64,7 @@ def printed_by(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 def described(document: dict[str, Any], pid: int) -> Served:
     """Return the bench file of a served site, with one environment variable a secret."""
-    bench = document["bench"] | {"bench": f"{document['site']}-on-a-desk-{os.getpid()}"}
+    bench = document["bench"] | {"bench": f"{Path(document['site']).stem}-on-a-desk-{os.getpid()}"}
     site = Served(bench=bench, endpoints=document["endpoints"], pid=pid)
     for name, value in document["secrets"].items():
         device, _, label = name.partition(".")
