@@ -310,6 +310,8 @@ class _Checker:
         kinds: tuple[str, ...] = _SECRET_KINDS if isinstance(profile, Profile) else _SECRET_KINDS[:1]
         if owner == "global" and isinstance(profile, Profile):
             kinds = _GLOBAL_KEYS
+        elif owner == "mode_c" and isinstance(profile, Profile) and profile.mode_c is not None:
+            kinds = ("password",)
         elif dot and owner not in owners:
             self._error(
                 path,
