@@ -162,9 +162,9 @@ def _newer(rows: Sequence[ProfileRow], before: Sequence[ProfileRow]) -> int:
 
 @procedure("push_given_up", hurts=("configure",))
 def push_given_up(
-    run: Steps, *, meter: DlmsMeter, receiver: PushReceiver, link: str, setup: str, delay_s: int
+    run: Steps, *, meter: DlmsMeter, receiver: PushReceiver, link: str, setup: str, delay_s: int, event: int
 ) -> PushesSeen:
-    """A push nobody takes leaves an entry in the communication log, one, and only after its last retry."""
+    """A push nobody takes leaves one entry, number ``event``, in the communication log, when it is given up."""
     address = receiver.address().address
     receiver.stop_listening()
     with _associated(meter, link):
@@ -176,6 +176,13 @@ def push_given_up(
         run.clock.sleep_s(delay_s + TOLERANCE_S)
         late = meter.read_profile("communication_event_log", association=ASSOCIATION).rows
         run.check("new entries", expected=1, actual=_newer(late, before))
+        known = _entries(meter, event)
+        meter.configure_push(setup, address, retries=1, repetition_delay_s=delay_s, association=ASSOCIATION)
+        meter.action(setup, "push", association=ASSOCIATION)
+        soon = _entries(meter, event) - known
+        run.check("new entries before the last retry", expected=0, actual=len(soon))
+        run.clock.sleep_s(delay_s + TOLERANCE_S)
+        run.check("new entries", expected=1, actual=len(_entries(meter, event) - known))
     return PushesSeen(pushes=0, counter=0)
 
 
@@ -396,6 +403,13 @@ def _alarms(meter: DlmsMeter) -> tuple[object, object]:
         meter.get("alarm_register_1", association=ASSOCIATION).value,
         meter.get("alarm_descriptor_1", association=ASSOCIATION).value,
     )
+
+
+def _entries(meter: DlmsMeter, event: int) -> set[str]:
+    """Return when ``event`` was logged: a log that is full keeps its length, so rows are compared."""
+    rows = meter.get("communication_event_log", "buffer", ASSOCIATION).value
+    assert isinstance(rows, list)
+    return {str(row[0]) for row in rows if row[1] == event}
 
 
 def _write_off(meter: DlmsMeter) -> None:
