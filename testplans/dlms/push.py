@@ -154,7 +154,7 @@ def push_retries(
 def push_given_up(
     run: Steps, *, meter: DlmsMeter, receiver: PushReceiver, link: str, setup: str, delay_s: int, event: int
 ) -> PushesSeen:
-    """A push nobody takes leaves one entry, number ``event``, in the communication log, when it is given up."""
+    """A push nobody takes leaves one entry, ``event``, in the communication log, when it is given up."""
     address = receiver.address().address
     receiver.stop_listening()
     with _associated(meter, link):
