@@ -72,6 +72,7 @@ class Mcs301:
         self._last_failure_s = 0
         self._note_writes = 0
         self._power_listeners: list[Callable[[bool], None]] = []
+        self.send_sms: Callable[[bytes, str], None] | None = None  # APDU and number; set by the SMS port
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()
