@@ -15,6 +15,7 @@ from adapters.protocols.dlms.wrapper import encode_message
 from adapters.protocols.gsm.concatenation import split
 from adapters.protocols.gsm.pdu import Deliver
 from harness.bench import LiveBench, open_bench
+from virtual_rig.gsm.modem import VirtualModem
 from virtual_rig.gsm.network import SmsNetwork
 from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.sms_port import SmsPort
@@ -153,6 +154,21 @@ def test_meter_takes_any_octets_without_harm(name: str, number: int, head_end: s
 def _snapshot(meter: Mcs301) -> tuple[object, ...]:
     values = meter.model.by_name
     return tuple(values[name].getters[2]() for name in ("installation_note", "sag_threshold", "note_counter"))
+
+
+def test_feature_of_the_meter_sends_by_sms() -> None:
+    """Whatever has an APDU for the head end hands it to the meter; it arrives protected, in parts if long."""
+    provided = VirtualProvider().open("mcs301-sms", seed=1)
+    try:
+        part = provided.built.model("meter", Mcs301Part)
+        head_end = provided.built.model("gsm", SmsNetwork).subscriber(HEAD_END)
+        assert isinstance(head_end, VirtualModem)
+        assert part.meter.send_sms is not None
+        part.meter.send_sms(bytes.fromhex("0F00000001000909C8") + bytes(200), "")
+        provided.clock.sleep_s(5.0)
+        assert head_end.stored == 2
+    finally:
+        provided.close()
 
 
 def test_link_of_another_framing_carries_no_messages() -> None:

@@ -102,6 +102,11 @@ class VirtualModem:
         """Whether the network finds the modem."""
         return self.registered
 
+    @property
+    def stored(self) -> int:
+        """How many messages its memory holds."""
+        return len(self._memory)
+
     def take(self, message: Received) -> None:
         """Take a message off the air, and tell the host as it asked for (AT+CNMI)."""
         _, arrivals, _, reports, _ = self._indications

@@ -90,6 +90,7 @@ class Mcs301:
         self._link_listeners: list[Callable[[bool], None]] = []
         self._restart: Timer | None = None
         self._event_listeners: list[Callable[[str, str], None]] = []
+        self.send_sms: Callable[[bytes, str], None] | None = None  # APDU and number; set by the SMS port
         self.model = ObjectModel(profile.objects)
         self.features = features_of(self)
         self._bind()

@@ -78,6 +78,7 @@ class SmsPort:
         self._down_since_s: float | None = None
         network.join(terms.number, self)
         table.meter.on_power(self._power)
+        table.meter.send_sms = self.send
 
     # --- messages in -----------------------------------------------------------------------------------
 
