@@ -11,9 +11,9 @@ from adapters.profiles.model import obis_text
 from adapters.protocols.dlms import data as typed
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
-from adapters.roles.push import PushColumn, PushSetupRead, PushTransport
+from adapters.roles.push import PushColumn, PushSetupRead, SetupTransport
 
-_SERVICES = {"tcp": 0, "udp": 1}
+_SERVICES = {"tcp": 0, "udp": 1, "sms": 4}
 _NAMES = {0: "tcp", 1: "udp", 4: "sms"}
 _AXDR = 0  # message type: A-XDR encoded APDU
 
@@ -25,7 +25,7 @@ class PushConfiguration(DlmsServices):
         self,
         setup: str,
         destination: str,
-        transport: PushTransport = "tcp",
+        transport: SetupTransport = "tcp",
         retries: int = 0,
         repetition_delay_s: int = 0,
         randomisation_s: int = 0,

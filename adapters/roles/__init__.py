@@ -100,6 +100,7 @@ from adapters.roles.push import (
     PushSetupRead,
     PushTransport,
     ReceiverFlaw,
+    SetupTransport,
 )
 from adapters.roles.secured import (
     Command,
@@ -224,6 +225,7 @@ __all__ = [
     "ServiceDone",
     "SessionFlaw",
     "SessionOpened",
+    "SetupTransport",
     "ShortMessage",
     "ShortMessageSent",
     "ShortMessages",

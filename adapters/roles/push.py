@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from adapters.roles.base import Anything, Device, hurts
 
 PushTransport = Literal["tcp", "udp"]
+SetupTransport = Literal["tcp", "udp", "sms"]
 ReceiverFlaw = Literal["", "wrong-key"]
 
 
@@ -132,7 +133,7 @@ class MeterPush(Protocol):
         self,
         setup: str,
         destination: str,
-        transport: PushTransport = "tcp",
+        transport: SetupTransport = "tcp",
         retries: int = 0,
         repetition_delay_s: int = 0,
         randomisation_s: int = 0,

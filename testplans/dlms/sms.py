@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, TypeGuard
 
+from adapters.errors import Refused
 from adapters.roles import DlmsMeter, MeterMessage, PowerSource, SmsModem
 from harness.actions import procedure
 from harness.quantities import Duration
@@ -168,6 +170,48 @@ def power_failure_notice(
         after_s=round((datetime.fromisoformat(first.time) - back).total_seconds()) if _timed(first) else -1,
         strangers=stranger.received().count,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlarmBySms:
+    """The messages an alarm brought: how many, how protected, and the alarm bits it told."""
+
+    count: int
+    early: int
+    protection: str
+    kind: str
+    alarms: int
+
+
+@procedure("alarm_by_sms", hurts=("configure",))
+def alarm_by_sms(run: Steps, *, meter: DlmsMeter, number: str, over: str, wait_s: int) -> AlarmBySms:
+    """Push the alarms to ``number`` by SMS, provoke one, and return what comes within ``wait_s``."""
+    _alarms_to(meter, over, number, "sms")
+    early = meter.sms_receive(wait_s=float(wait_s)).messages
+    with run.step("an intruder fails to prove himself", link=over):
+        with suppress(Refused):
+            meter.associate("management", over, "intruder", mechanism="lls", flaw="wrong-password")
+        meter.drop_link(over)
+    messages = meter.sms_receive(wait_s=float(wait_s)).messages
+    _alarms_to(meter, over, "", "tcp")
+    first = messages[0] if messages else None
+    told = [int(str(value)) for value in (first.values if first else ()) if str(value).isdecimal()]
+    return AlarmBySms(
+        count=len(messages),
+        early=len(early),
+        protection=first.protection if first else "",
+        kind=first.kind if first else "",
+        alarms=told[0] if told else -1,
+    )
+
+
+def _alarms_to(meter: DlmsMeter, over: str, number: str, transport: Literal["tcp", "sms"]) -> None:
+    opened = meter.associate("management", over, "alarms").association
+    meter.set("alarm_filter_1", 0xFFFF_FFFF, association=opened)
+    meter.set("alarm_register_1", 0, association=opened)
+    meter.set("alarm_descriptor_1", 0, association=opened)
+    meter.configure_push("push_alarm", number, transport, association=opened)
+    meter.release(opened)
 
 
 def _timed(message: MeterMessage | None) -> TypeGuard[MeterMessage]:

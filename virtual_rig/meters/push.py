@@ -40,7 +40,9 @@ class TransportService(IntEnum):
 
 
 class Sender(Protocol):
-    """One way out of the meter."""
+    """One way out of the meter. ``protects`` says that the way has keys of its own and takes plain APDUs."""
+
+    protects: bool
 
     def send(self, apdu: bytes, to: bytes) -> bool:
         """Send ``apdu`` to destination ``to``; False where the sender knows that it was not taken."""
@@ -168,7 +170,11 @@ class PushSetup:
         self._timer = None
         service, to, _message = self._destination.items()
         sender = self._feature.senders.get(service.integer())
-        if sender is not None and sender.send(self._feature.protect(apdu), to.octets()):
+        if sender is not None and not sender.protects:
+            apdu_out = self._feature.protect(apdu)
+        else:
+            apdu_out = apdu
+        if sender is not None and sender.send(apdu_out, to.octets()):
             if "alarm" in self.entry.on:
                 self._feature.alarms.pushed()
         elif retries:

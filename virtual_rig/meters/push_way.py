@@ -8,6 +8,7 @@ from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.server_policy import Ciphering
 from adapters.protocols.dlms.wrapper import encode_message
 from virtual_rig.meters.associations import MANAGEMENT, PUBLIC, AssociationTable
+from virtual_rig.meters.mcs301 import Mcs301
 from virtual_rig.meters.push import PushFeature, TransportService
 from virtual_rig.world import World
 
@@ -32,6 +33,7 @@ def connect_push(feature: PushFeature, table: AssociationTable, network: Network
     public = table.meter.profile.clients[PUBLIC].sap
     feature.senders[TransportService.TCP] = TcpSender(world, network, device, client, public)
     feature.senders[TransportService.UDP] = UdpSender(world, network, device, client)
+    feature.senders[TransportService.SMS] = SmsSender(table.meter)
 
 
 def _protected(world: World, table: AssociationTable, apdu: bytes) -> bytes:
@@ -58,6 +60,8 @@ def _protected(world: World, table: AssociationTable, apdu: bytes) -> bytes:
 class TcpSender:
     """One connection for each push. That the meter hangs up right afterwards is assumed."""
 
+    protects = False
+
     def __init__(self, world: World, network: Network, device: int, client: int, stranger: int) -> None:
         self._world, self._network, self._device = world, network, device
         self._client, self._stranger = client, stranger
@@ -71,6 +75,8 @@ class TcpSender:
 class UdpSender:
     """One datagram for each push; nobody tells whether it arrived."""
 
+    protects = False
+
     def __init__(self, world: World, network: Network, device: int, client: int) -> None:
         self._world, self._network, self._device, self._client = world, network, device, client
 
@@ -78,6 +84,23 @@ class UdpSender:
         """See ``Sender``."""
         wrapped = encode_message(self._device, self._client, apdu)
         return self._network.post(_text(to), wrapped if self._world.obeys("DLX-PUSH-17") else apdu)
+
+
+class SmsSender:
+    """A short message for each push, to the number the setup names; protected as the SMS channel asks."""
+
+    protects = True
+
+    def __init__(self, meter: Mcs301) -> None:
+        self._meter = meter
+
+    def send(self, apdu: bytes, to: bytes) -> bool:
+        """See ``Sender``; a meter without an SMS channel has no way there."""
+        if self._meter.send_sms is None:
+            return False
+        if self._meter.world.obeys("DLX-PUSH-19"):
+            self._meter.send_sms(apdu, _text(to))
+        return True
 
 
 def _text(to: bytes) -> str:
