@@ -19,7 +19,9 @@ import re
 import urllib.parse
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Generic, TypeVar
 
+Text = TypeVar("Text", str, bytes)
 SHORTEST_SECRET = 4  # fewer characters than that occur by chance in every measurement
 LIMIT = 20_000
 
@@ -31,7 +33,7 @@ _NOT_ASCII = "not ascii"
 _MARKS = ("\\", "%", "&", _NOT_ASCII, "")
 _BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
 _REMEMBERED, _REMEMBERED_LENGTH = 4096, 400  # pieces, and the characters or octets of the longest
-_ONE_PASS_OCTETS = 1024  # below, one regular expression is quicker than a substring test for each notation
+_SHORT = 1024  # up to here a look at every place of a text is quicker than a search for every notation
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -59,10 +61,10 @@ class Scrubber:
 
     def __init__(self, secrets: Mapping[str, str | bytes] | None = None) -> None:
         self._secrets: dict[str, _Secret] = {}
-        self._hexadecimal: list[tuple[str, str]] = []  # what to look for, and whose it is
-        self._decimal: list[tuple[str, str]] = []
-        self._written: dict[str, list[tuple[str, str]]] = {mark: [] for mark in _MARKS}
-        self._any_raw: re.Pattern[bytes] | None = None  # any secret as octets; made at the first use
+        self._hexadecimal: _Needles[str] = _Needles()
+        self._decimal: _Needles[str] = _Needles()
+        self._written: dict[str, _Needles[str]] = {mark: _Needles() for mark in _MARKS}
+        self._raw: _Needles[bytes] = _Needles()
         self._latest = lru_cache(maxsize=_REMEMBERED)(self._redacted)
         self._latest_octets = lru_cache(maxsize=_REMEMBERED)(self._blanked)
         for name, secret in (secrets or {}).items():
@@ -74,14 +76,16 @@ class Scrubber:
         if not known.octets or name in self._secrets:
             return
         self._secrets[name] = known
-        self._any_raw = None
         self._latest.cache_clear()
         self._latest_octets.cache_clear()
-        self._hexadecimal += [(octets.hex(), name) for octets in known.octets]
-        self._decimal += [(",".join(map(str, octets)), name) for octets in known.octets]
+        for octets in known.octets:
+            self._hexadecimal.add(octets.hex(), name)
+            self._decimal.add(",".join(map(str, octets)), name)
+        for raw in known.raw:
+            self._raw.add(raw, name)
         for text in known.texts:
             mark = next((m for m in _MARKS[:3] if m in text), "" if text.isascii() else _NOT_ASCII)
-            self._written[mark].append((text, name))
+            self._written[mark].add(text, name)
 
     def text(self, text: str, limit: int = LIMIT) -> str:
         """Return ``text`` without secrets, with hostile characters visible, cut to ``limit`` characters."""
@@ -102,17 +106,17 @@ class Scrubber:
     def _suspects(self, text: str) -> list[str]:
         """Return the names of the secrets that may be written in ``text``, by substring tests alone."""
         compact = text.translate(_DROP_SEPARATORS).lower()
-        found = _names_in(self._hexadecimal, compact)
+        found = self._hexadecimal.names_in(compact)
         # "0x11, 0x22" and the escapes of a repr keep their x where the separators are gone.
         if "0x" in compact:
-            found |= _names_in(self._hexadecimal, compact.replace("0x", ""))
+            found |= self._hexadecimal.names_in(compact.replace("0x", ""))
         if "\\x" in text:
-            found |= _names_in(self._hexadecimal, compact.replace("x", ""))
+            found |= self._hexadecimal.names_in(compact.replace("x", ""))
         if "," in text:
-            found |= _names_in(self._decimal, text.translate(_DROP_BLANKS))
+            found |= self._decimal.names_in(text.translate(_DROP_BLANKS))
         for mark, needles in self._written.items():
             if not mark or (mark in text if mark != _NOT_ASCII else not text.isascii()):
-                found |= _names_in(needles, text)
+                found |= needles.names_in(text)
         return [name for name in self._secrets if name in found] if found else []
 
     def octets(self, data: bytes) -> bytes:
@@ -122,12 +126,9 @@ class Scrubber:
         return self._latest_octets(data) if len(data) <= _REMEMBERED_LENGTH else self._blanked(data)
 
     def _blanked(self, data: bytes) -> bytes:
-        if len(data) <= _ONE_PASS_OCTETS:
-            if self._any_raw is None:
-                written = [raw for secret in self._secrets.values() for raw in secret.raw]
-                self._any_raw = re.compile(b"|".join(map(re.escape, written)), re.DOTALL)
-            if self._any_raw.search(data) is None:
-                return data
+        found = self._raw.names_in(data)
+        if not found:
+            return data
         for secret in self._secrets.values():
             for variant in secret.raw:
                 if variant in data:
@@ -142,8 +143,28 @@ class Scrubber:
         return visible(self.redact(text), limit=1 << 30).encode("utf-8", "backslashreplace")
 
 
-def _names_in(needles: list[tuple[str, str]], text: str) -> set[str]:
-    return {name for needle, name in needles if needle in text}
+class _Needles(Generic[Text]):
+    """What to look for, and whose it is.
+
+    There may be a thousand notations, and most texts are short and hold none: their places are compared
+    with the first characters of all notations at once. In a long text each is searched for.
+    """
+
+    def __init__(self) -> None:
+        self._by_start: dict[Text, list[tuple[Text, str]]] = {}
+
+    def add(self, needle: Text, name: str) -> None:
+        """Look for ``needle``, which has at least ``SHORTEST_SECRET`` characters, on behalf of ``name``."""
+        self._by_start.setdefault(needle[:SHORTEST_SECRET], []).append((needle, name))
+
+    def names_in(self, text: Text) -> set[str]:
+        """Return whose notations occur in ``text``."""
+        starts = self._by_start
+        if len(text) > _SHORT:
+            return {name for those in starts.values() for needle, name in those if needle in text}
+        last = len(text) - SHORTEST_SECRET
+        there = {text[at : at + SHORTEST_SECRET] for at in range(last + 1)} & starts.keys()
+        return {name for start in there for needle, name in starts[start] if needle in text}
 
 
 class _Secret:
