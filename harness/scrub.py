@@ -33,7 +33,8 @@ _NOT_ASCII = "not ascii"
 _MARKS = ("\\", "%", "&", _NOT_ASCII, "")
 _BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
 _REMEMBERED, _REMEMBERED_LENGTH = 4096, 400  # pieces, and the characters or octets of the longest
-_SHORT = 1024  # up to here a look at every place of a text is quicker than a search for every notation
+_SHORT = 400  # up to here a look at every place of a text is quicker than a search for every short notation
+_PIECE, _STRIDE = 8, 13  # characters of a piece of a long notation, and from one look to the next
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -146,25 +147,34 @@ class Scrubber:
 class _Needles(Generic[Text]):
     """What to look for, and whose it is.
 
-    There may be a thousand notations, and most texts are short and hold none: their places are compared
-    with the first characters of all notations at once. In a long text each is searched for.
+    There may be a thousand notations, and most texts hold none. A long notation leaves one of its first
+    ``_STRIDE`` pieces at one of the places of a text that are ``_STRIDE`` apart, so only those are looked
+    at, for all long notations at once. Short ones are looked for by their start at every place of a short
+    text, and one by one in a long text.
     """
 
     def __init__(self) -> None:
+        self._pieces: dict[Text, list[tuple[Text, str]]] = {}
         self._by_start: dict[Text, list[tuple[Text, str]]] = {}
 
     def add(self, needle: Text, name: str) -> None:
         """Look for ``needle``, which has at least ``SHORTEST_SECRET`` characters, on behalf of ``name``."""
-        self._by_start.setdefault(needle[:SHORTEST_SECRET], []).append((needle, name))
+        if len(needle) < _STRIDE - 1 + _PIECE:
+            self._by_start.setdefault(needle[:SHORTEST_SECRET], []).append((needle, name))
+            return
+        for at in range(_STRIDE):
+            self._pieces.setdefault(needle[at : at + _PIECE], []).append((needle, name))
 
     def names_in(self, text: Text) -> set[str]:
         """Return whose notations occur in ``text``."""
-        starts = self._by_start
+        pieces, starts = self._pieces, self._by_start
+        some = {text[at : at + _PIECE] for at in range(0, len(text), _STRIDE)} & pieces.keys()
+        found = {name for piece in some for needle, name in pieces[piece] if needle in text}
         if len(text) > _SHORT:
-            return {name for those in starts.values() for needle, name in those if needle in text}
+            return found | {name for those in starts.values() for needle, name in those if needle in text}
         last = len(text) - SHORTEST_SECRET
         there = {text[at : at + SHORTEST_SECRET] for at in range(last + 1)} & starts.keys()
-        return {name for start in there for needle, name in starts[start] if needle in text}
+        return found | {name for start in there for needle, name in starts[start] if needle in text}
 
 
 class _Secret:
