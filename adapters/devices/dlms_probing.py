@@ -26,6 +26,7 @@ from adapters.protocols.dlms.apdu import (
     SetResponseNormal,
     invoke_octet,
 )
+from adapters.protocols.dlms.client_settings import PROPOSED
 from adapters.protocols.dlms.enums import ApduTag, AssociationResult, Conformance
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.roles.dlms_probing import AttemptsMade, ProposalAnswered, RawAnswered
@@ -82,8 +83,9 @@ class Probing(DlmsServices):
             flaw=None,
             link_connection=True,
         )
+        words = conformance.split() or list(entry.conformance)
         proposal = InitiateRequest(
-            conformance=Conformance.from_labels(conformance.split() or list(entry.conformance)),
+            conformance=Conformance.from_labels(words) if words else PROPOSED,
             max_pdu=max_pdu,
             version=dlms_version,
         )
