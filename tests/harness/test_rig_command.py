@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,19 @@ def test_rig_serve_unknown_site_is_a_usage_error(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert "no virtual site is called 'nowhere'; there are " in said
     assert "mcs301" in said
+
+
+def test_rig_serve_mistake_in_a_site_file_is_told_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lab's own site is a file; a mistake in it is one message with line and column, exit code 4."""
+    site = tmp_path / "desk.yaml"
+    site.write_text("site: desk\ndevices:\n  meter: {model: mcs30, serial: '1'}\n", encoding="utf-8")
+    assert run(["rig", "serve", str(site)]) == 4
+    said = capsys.readouterr().err
+    assert f"{site}:3:" in said
+    assert "mcs301" in said
+    assert "Traceback" not in said
 
 
 def test_devices_lists_adapters_providers_and_sites(capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,6 +133,16 @@ def test_secret_between_any_neighbours_is_taken_out(before: bytes, after: bytes,
     assert KEY.hex() not in "".join(c for c in clean.lower() if c in "0123456789abcdef")
 
 
+@given(st.integers(0, 2000), st.integers(0, 2000), st.sampled_from(sorted(NOTATIONS)))
+def test_secret_at_any_place_of_a_text_of_any_length_is_taken_out(
+    before: int, after: int, notation: str
+) -> None:
+    """Long texts are looked at here and there only; wherever the secret stands, it is found."""
+    written = NOTATIONS[notation](KEY)
+    text = "g" * before + " " + written + " " + "g" * after
+    assert written not in Scrubber(CANARIES | {"key": KEY}).redact(text)
+
+
 def test_secret_that_becomes_known_later_is_found_in_what_was_clean_before() -> None:
     """What became of a text is remembered only as long as the secrets are the same."""
     scrubber = Scrubber({"other": "something else"})

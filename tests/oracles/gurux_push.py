@@ -4,7 +4,7 @@ LICENCE. This script loads gurux-dlms, which is GPL-2.0-only; see ``gurux_client
 folder: it is a program of its own, started with subprocess, and nothing of MeterBench imports it.
 
     {"do": "listen"}                                            -> {"address": "127.0.0.1:port"}
-    {"do": "push", "encryption_key": hex or absent, "authentication_key": ...}
+    {"do": "push", "encryption_key": hex or absent, "authentication_key": ..., "suite": 0}
         -> {"value": [...], "year": ...}     waits for one caller, and for what it pushes
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 from gurux_dlms import GXByteBuffer, GXReplyData
 from gurux_dlms.enums import Authentication, InterfaceType, Security
+from gurux_dlms.objects.enums import SecuritySuite
 from gurux_dlms.secure import GXDLMSSecureClient
 
 TIMEOUT_S = 10.0
@@ -41,6 +42,7 @@ def received(listening: socket.socket, request: dict[str, Any]) -> dict[str, Any
         client.ciphering.blockCipherKey = bytearray.fromhex(request["encryption_key"])
         client.ciphering.authenticationKey = bytearray.fromhex(request["authentication_key"])
         client.ciphering.security = Security.AUTHENTICATION_ENCRYPTION
+        client.ciphering.securitySuite = SecuritySuite(request.get("suite", 0))
     connection, _peer = listening.accept()
     with connection:
         connection.settimeout(TIMEOUT_S)

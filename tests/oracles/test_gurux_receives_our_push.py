@@ -23,11 +23,15 @@ class GuruxPush(ForeignProgram):
     script: ClassVar[Path] = Path(__file__).with_name("gurux_push.py")
 
 
-@pytest.mark.parametrize("suite", [None, 0], ids=["plain", "suite-0"])
-def test_gurux_push_holds_what_the_meter_holds(suite: int | None) -> None:
+@pytest.mark.parametrize(
+    "site_name, device, suite",
+    [("mcs301", "meter", None), ("mcs301", "meter", 0), ("mcs301-suites", "suite1", 1)],
+    ids=["plain", "suite-0", "suite-1"],
+)
+def test_gurux_push_holds_what_the_meter_holds(site_name: str, device: str, suite: int | None) -> None:
     """The foreign receiver finds the listed values in their order, opened with the key where protected."""
-    with VirtualProvider().serve("mcs301", seed=7) as site, GuruxPush() as gurux:
-        part = site.built.model("meter", Mcs301Part)
+    with VirtualProvider().serve(site_name, seed=7) as site, GuruxPush() as gurux:
+        part = site.built.model(device, Mcs301Part)
         feature = next(each for each in part.meter.features if isinstance(each, PushFeature))
         if suite is None:
             feature.protect = lambda apdu: apdu
@@ -41,6 +45,7 @@ def test_gurux_push_holds_what_the_meter_holds(suite: int | None) -> None:
         keys = {
             "encryption_key": secrets.encryption_key.hex(),
             "authentication_key": secrets.authentication_key.hex(),
+            "suite": suite,
         }
         told = gurux.ask("push", **(keys if suite is not None else {}))
         assert site.failures == []

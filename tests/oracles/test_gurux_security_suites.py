@@ -7,11 +7,13 @@ here for why). Suite 2 with ECDSA is left out: the Python edition of gurux signs
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from tests.oracles.gurux import Gurux, GuruxError, identity, wire
+from virtual_rig.meters.load_profile import LoadProfiles
 from virtual_rig.parts.mcs301 import Mcs301Part
 from virtual_rig.provider import ServedSite, VirtualProvider
 
@@ -90,6 +92,23 @@ def test_gurux_opens_and_reads_in_every_suite(
     register = bench.gurux.ask("register", obis=ENERGY_IMPORT)
     assert before <= int(register["value"]) <= meter.metrology.energies.read_wh("A+")
     assert bench.gurux.ask("get", **SECURITY_SETUP, attribute=3)["value"] == int(device[-1])
+
+
+@pytest.mark.parametrize("link", ["ip", "rs485"])
+def test_gurux_reads_a_profile_range_in_suite_1(bench: Bench, link: str) -> None:
+    """A range of the load profile, ciphered in blocks, is the meter's rows and no others."""
+    features = bench.site.built.model("suite1", Mcs301Part).meter.features
+    profile = next(each for each in features if isinstance(each, LoadProfiles)).by_name["load_profile"]
+    bench.gurux.ask("open", **bench.request("suite1", link, "HIGH_GMAC"))
+    memory, first, last = profile.memory, 10, 90
+    since, until = (datetime.fromtimestamp(memory.moments[at], UTC).isoformat() for at in (first, last))
+    rows = bench.gurux.ask("rows", obis="1.0.99.1.0.255", since=since, until=until)["rows"]
+    assert [row[0] for row in rows] == [
+        datetime.fromtimestamp(memory.moments[at], UTC).isoformat() for at in range(first, last + 1)
+    ]
+    assert [row[1:] for row in rows] == [
+        [column[at] for column in memory.columns[1:]] for at in range(first, last + 1)
+    ]
 
 
 @pytest.mark.parametrize("device, authentication", [way for way in WAYS if way[1] != "HIGH_GMAC"])
