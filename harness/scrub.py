@@ -18,7 +18,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Generic, TypeVar
 
 Text = TypeVar("Text", str, bytes)
@@ -206,7 +206,11 @@ class _Secret:
         self.texts = tuple(sorted(listed, key=len, reverse=True))
         longest_first = sorted(self.octets, key=len, reverse=True)
         self.raw = tuple(v for o in longest_first for v in (o.hex().encode(), o.hex().upper().encode(), o))
-        self.pattern = re.compile("|".join(self._alternatives()))
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """What to replace; most secrets never show, so it is made when one does."""
+        return re.compile("|".join(self._alternatives()))
 
     def replacement(self, _: re.Match[str]) -> str:
         """Return what stands in the secret's place; a function, since a name may hold a backslash."""
