@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from time import process_time  # how long the decoder really works is what is tested here
 
@@ -139,7 +140,7 @@ def test_rows_worst_cases_are_bounded(name: str) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(found) > 9_000
-    assert took_s < 0.2
+    assert took_s < (0.2 if sys.gettrace() is None else 2.0)  # a coverage tracer slows it tenfold
     assert peak < 16 << 20
 
 
