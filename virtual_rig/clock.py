@@ -94,7 +94,7 @@ class VirtualClock:
         self.trace = ByteTrace(keep=keep_trace)
         self._patience_ns = round(patience_s * NS)
         self._env = simpy.Environment(0)
-        self._servers: dict[str, Server] = {}
+        self._servers: dict[tuple[str, str], Server] = {}  # TCP and UDP count their ports apart
         self._lines: dict[int, tuple[Wire, Line]] = {}
         self._listening: dict[tuple[str, str], ListeningLine] = {}
         self._dirty: dict[Line, None] = {}  # insertion order: the order in which the host touched them
@@ -255,12 +255,13 @@ class VirtualClock:
 
     def attach(self, server: Server) -> None:
         """See ``Rig``."""
-        self._servers[server.address] = server
+        self._servers[server.kind, server.address] = server
 
     def detach(self, server: Server) -> None:
         """See ``Rig``."""
-        if self._servers.get(server.address) is server:
-            del self._servers[server.address]
+        key = server.kind, server.address
+        if self._servers.get(key) is server:
+            del self._servers[key]
 
     def line_up(self, line: Line) -> None:
         """See ``Rig``; the model hears of it at the next step."""
@@ -450,8 +451,8 @@ class VirtualClock:
 
     def _server_of(self, wire: Wire) -> Server:
         address = os.path.realpath(wire.near) if wire.near.startswith("/") else wire.far or wire.near
-        server = self._servers.get(address)
-        if server is None or server.kind != wire.kind:
+        server = self._servers.get((wire.kind, address))
+        if server is None:
             here = ", ".join(f"{server.name} at {server.address}" for server in self._servers.values())
             raise BenchError(
                 f"{wire.kind} {address} is not part of this virtual rig, and waiting for anything else would "
@@ -460,7 +461,7 @@ class VirtualClock:
         return server
 
     def _wait_connected(self, wire: Wire, timeout_s: float) -> bool:
-        server = self._servers.get(wire.far)
+        server = self._servers.get((wire.kind, wire.far))
         if server is not None and server.blackhole:
             return self._wait(lambda: False, timeout_s, f"connects to {wire.far}")
         return kernel_ready(wire.fileno(), select.POLLOUT)
