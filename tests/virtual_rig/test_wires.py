@@ -217,6 +217,21 @@ def test_wire_tcp_several_connections_are_lines_of_their_own(rig: VirtualClock) 
         port.close()
 
 
+def test_wire_tcp_and_udp_of_the_same_number_are_two_ports(rig: VirtualClock) -> None:
+    """The two count their ports apart: both are served, and both are closed with the rig."""
+    tcp = TcpServer("ip", Echo(rig), rig)
+    udp = UdpServer("ip_udp", Echo(rig), rig, port=tcp.port)
+    stream = TcpTransport.open(host="127.0.0.1", port=tcp.port, clock=rig)
+    datagrams = UdpTransport.open(host="127.0.0.1", port=udp.port, clock=rig)
+    stream.write(b"a", 1.0)
+    datagrams.send(b"b", 1.0)
+    assert (stream.read(10, 1.0), datagrams.receive(1.0)) == (b"<a>", b"<b>")
+    stream.close()
+    datagrams.close()
+    rig.close()
+    assert rig.servers == ()
+
+
 def test_wire_tcp_host_that_writes_and_closes_is_heard(rig: VirtualClock) -> None:
     """Bytes written just before closing reach the model, then the end does, once."""
     model = Recorder(rig)
