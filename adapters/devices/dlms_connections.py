@@ -173,6 +173,23 @@ class Connections:
         finally:
             self.abandon(probe)
 
+    def stranger(self, name: str, client: str, link: str) -> OpenAssociation:
+        """Return a client that has opened nothing on ``link``: a link connection, and no AARQ of its own."""
+        client, entry = self.client(client)
+        return OpenAssociation(
+            name=name,
+            client=client,
+            entry=entry,
+            mechanism=PRE_ESTABLISHED,
+            line=self.line(link),
+            keys=self.keys(client, "none"),
+            system_title=b"",
+            random=self._context.random_octets,
+            counter=InvocationCounter(1),
+            flaw=None,
+            link_connection=True,
+        )
+
     def abandon(self, opened: OpenAssociation) -> None:
         opened.abandon()
         if not opened.line.shared:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 
 from adapters.devices.dlms_association import OpenAssociation
-from adapters.devices.dlms_connections import PRE_ESTABLISHED
 from adapters.devices.dlms_services import DlmsServices
 from adapters.errors import BenchError, LabError, LinkLost, ReadTimeout, Refused, RemoteProtocolError
 from adapters.profiles.model import Mechanism
@@ -28,7 +27,6 @@ from adapters.protocols.dlms.apdu import (
 )
 from adapters.protocols.dlms.client_settings import PROPOSED
 from adapters.protocols.dlms.enums import ApduTag, AssociationResult, Conformance
-from adapters.protocols.dlms.security import InvocationCounter
 from adapters.roles.dlms_probing import AttemptsMade, ProposalAnswered, RawAnswered
 
 DATAGRAM_TIMEOUT_S = 2.0
@@ -68,22 +66,8 @@ class Probing(DlmsServices):
         if not client:
             free = (name for name, entry in self.profile.clients.items() if entry.mechanism == "none")
             client = next(free, "")
-        client, entry = self._connections.client(client)
-        line = self._connections.line(link)
-        asking = OpenAssociation(
-            name="(proposal)",
-            client=client,
-            entry=entry,
-            mechanism=PRE_ESTABLISHED,
-            line=line,
-            keys=self._connections.keys(client, "none"),
-            system_title=b"",
-            random=self._context.random_octets,
-            counter=InvocationCounter(1),
-            flaw=None,
-            link_connection=True,
-        )
-        words = conformance.split() or list(entry.conformance)
+        asking = self._connections.stranger("(proposal)", client, link)
+        words = conformance.split() or list(asking.entry.conformance)
         proposal = InitiateRequest(
             conformance=Conformance.from_labels(words) if words else PROPOSED,
             max_pdu=max_pdu,

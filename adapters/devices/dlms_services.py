@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from adapters.devices import dlms_values
 from adapters.devices.dlms_association import OpenAssociation, Outcome
-from adapters.devices.dlms_connections import PRE_ESTABLISHED, Connections
+from adapters.devices.dlms_connections import Connections
 from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_values import Target
 from adapters.errors import (
@@ -22,7 +22,6 @@ from adapters.errors import (
 )
 from adapters.profiles.loader import load_profile
 from adapters.profiles.model import CosemObject, Profile
-from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext
 from adapters.roles import (
     AssociationOpened,
@@ -167,24 +166,11 @@ class DlmsServices:
         value: object = None,
     ) -> AttributeValue | ServiceDone:
         """Send a service as a client that has opened nothing on this link (see the role)."""
-        client, entry = self._connections.client(client)
+        self._connections.client(client)  # an unknown one is a mistake of the plan, whatever is permitted
         target = self._target(object)
         if service in ("set", "action"):
             self._permit(target, write=service == "set", method=1 if service == "action" else 0)
-        line = self._connections.line(link)
-        stranger = OpenAssociation(
-            name="(none)",
-            client=client,
-            entry=entry,
-            mechanism=PRE_ESTABLISHED,
-            line=line,
-            keys=self._connections.keys(client, "none"),
-            system_title=b"",
-            random=self._context.random_octets,
-            counter=InvocationCounter(1),
-            flaw=None,
-            link_connection=True,
-        )
+        stranger = self._connections.stranger("(none)", client, link)
         try:
             stranger.open()
             try:
