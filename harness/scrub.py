@@ -5,10 +5,10 @@ hex dump may carry it. Then characters that could hide, reorder or break a repor
 bidirectional overrides, lone surrogates) become visible escapes, because one lone surrogate in a device's
 name is enough to lose a whole JUnit file.
 
-Searching must cost next to nothing, since every text of every step passes: a secret is looked for by plain
-substring tests in the text as it is, in the text without separators and in the text without blanks; the
-regular expression that replaces it runs only when one of them hits. Links say the same things again and
-again, so what became of the latest short pieces is remembered.
+Searching must cost next to nothing, since every text of every step passes: all notations of all secrets are
+looked for in one pass (Aho and Corasick's) over the text as it is, over the text without separators and over
+the text without blanks; the regular expression that replaces a secret runs only when one of them hits. Links
+say the same things again and again, so what became of the latest short pieces is remembered.
 """
 
 from __future__ import annotations
@@ -19,22 +19,17 @@ import re
 import urllib.parse
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
-from typing import Generic, TypeVar
 
-Text = TypeVar("Text", str, bytes)
+from ahocorasick_rs import BytesAhoCorasick
+
 SHORTEST_SECRET = 4  # fewer characters than that occur by chance in every measurement
 LIMIT = 20_000
 
 _SEPARATORS = " \t\r\n:-_.,;%\\/|[](){}'\""
 _DROP_SEPARATORS = str.maketrans("", "", _SEPARATORS)
 _DROP_BLANKS = str.maketrans("", "", " \t\r\n[](){}")
-_NOT_ASCII = "not ascii"
-# A notation that needs one of these characters is looked for only in a text that has it.
-_MARKS = ("\\", "%", "&", _NOT_ASCII, "")
 _BETWEEN_OCTETS = r"(?:[\s:\-_.,;%\\/|'\"\[\](){}]|0x|\\x){0,8}"
 _REMEMBERED, _REMEMBERED_LENGTH = 4096, 400  # pieces, and the characters or octets of the longest
-_SHORT = 400  # up to here a look at every place of a text is quicker than a search for every short notation
-_PIECE, _STRIDE = 8, 13  # characters of a piece of a long notation, and from one look to the next
 _HOSTILE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
@@ -62,10 +57,7 @@ class Scrubber:
 
     def __init__(self, secrets: Mapping[str, str | bytes] | None = None) -> None:
         self._secrets: dict[str, _Secret] = {}
-        self._hexadecimal: _Needles[str] = _Needles()
-        self._decimal: _Needles[str] = _Needles()
-        self._written: dict[str, _Needles[str]] = {mark: _Needles() for mark in _MARKS}
-        self._raw: _Needles[bytes] = _Needles()
+        self._hexadecimal, self._decimal, self._written, self._raw = (_Needles() for _ in range(4))
         self._latest = lru_cache(maxsize=_REMEMBERED)(self._redacted)
         self._latest_octets = lru_cache(maxsize=_REMEMBERED)(self._blanked)
         for name, secret in (secrets or {}).items():
@@ -80,13 +72,12 @@ class Scrubber:
         self._latest.cache_clear()
         self._latest_octets.cache_clear()
         for octets in known.octets:
-            self._hexadecimal.add(octets.hex(), name)
-            self._decimal.add(",".join(map(str, octets)), name)
+            self._hexadecimal.add(octets.hex().encode(), name)
+            self._decimal.add(",".join(map(str, octets)).encode(), name)
         for raw in known.raw:
             self._raw.add(raw, name)
         for text in known.texts:
-            mark = next((m for m in _MARKS[:3] if m in text), "" if text.isascii() else _NOT_ASCII)
-            self._written[mark].add(text, name)
+            self._written.add(_octets(text), name)
 
     def text(self, text: str, limit: int = LIMIT) -> str:
         """Return ``text`` without secrets, with hostile characters visible, cut to ``limit`` characters."""
@@ -105,19 +96,16 @@ class Scrubber:
         return text
 
     def _suspects(self, text: str) -> list[str]:
-        """Return the names of the secrets that may be written in ``text``, by substring tests alone."""
-        compact = text.translate(_DROP_SEPARATORS).lower()
-        found = self._hexadecimal.names_in(compact)
+        """Return the names of the secrets that may be written in ``text``, without a regular expression."""
+        compact = _octets(text.translate(_DROP_SEPARATORS).lower())
+        found = self._written.names_in(_octets(text)) | self._hexadecimal.names_in(compact)
         # "0x11, 0x22" and the escapes of a repr keep their x where the separators are gone.
-        if "0x" in compact:
-            found |= self._hexadecimal.names_in(compact.replace("0x", ""))
+        if b"0x" in compact:
+            found |= self._hexadecimal.names_in(compact.replace(b"0x", b""))
         if "\\x" in text:
-            found |= self._hexadecimal.names_in(compact.replace("x", ""))
+            found |= self._hexadecimal.names_in(compact.replace(b"x", b""))
         if "," in text:
-            found |= self._decimal.names_in(text.translate(_DROP_BLANKS))
-        for mark, needles in self._written.items():
-            if not mark or (mark in text if mark != _NOT_ASCII else not text.isascii()):
-                found |= needles.names_in(text)
+            found |= self._decimal.names_in(_octets(text.translate(_DROP_BLANKS)))
         return [name for name in self._secrets if name in found] if found else []
 
     def octets(self, data: bytes) -> bytes:
@@ -144,37 +132,30 @@ class Scrubber:
         return visible(self.redact(text), limit=1 << 30).encode("utf-8", "backslashreplace")
 
 
-class _Needles(Generic[Text]):
-    """What to look for, and whose it is.
-
-    There may be a thousand notations, and most texts hold none. A long notation leaves one of its first
-    ``_STRIDE`` pieces at one of the places of a text that are ``_STRIDE`` apart, so only those are looked
-    at, for all long notations at once. Short ones are looked for by their start at every place of a short
-    text, and one by one in a long text.
-    """
+class _Needles:
+    """What to look for, and whose it is. There may be thousands of notations, and most texts hold none."""
 
     def __init__(self) -> None:
-        self._pieces: dict[Text, list[tuple[Text, str]]] = {}
-        self._by_start: dict[Text, list[tuple[Text, str]]] = {}
+        self._owners: dict[bytes, set[str]] = {}
+        self._search: tuple[BytesAhoCorasick, list[set[str]]] | None = None
 
-    def add(self, needle: Text, name: str) -> None:
-        """Look for ``needle``, which has at least ``SHORTEST_SECRET`` characters, on behalf of ``name``."""
-        if len(needle) < _STRIDE - 1 + _PIECE:
-            self._by_start.setdefault(needle[:SHORTEST_SECRET], []).append((needle, name))
-            return
-        for at in range(_STRIDE):
-            self._pieces.setdefault(needle[at : at + _PIECE], []).append((needle, name))
+    def add(self, needle: bytes, name: str) -> None:
+        """Look for ``needle`` on behalf of ``name``."""
+        self._owners.setdefault(needle, set()).add(name)
+        self._search = None
 
-    def names_in(self, text: Text) -> set[str]:
+    def names_in(self, text: bytes) -> set[str]:
         """Return whose notations occur in ``text``."""
-        pieces, starts = self._pieces, self._by_start
-        some = {text[at : at + _PIECE] for at in range(0, len(text), _STRIDE)} & pieces.keys()
-        found = {name for piece in some for needle, name in pieces[piece] if needle in text}
-        if len(text) > _SHORT:
-            return found | {name for those in starts.values() for needle, name in those if needle in text}
-        last = len(text) - SHORTEST_SECRET
-        there = {text[at : at + SHORTEST_SECRET] for at in range(last + 1)} & starts.keys()
-        return found | {name for start in there for needle, name in starts[start] if needle in text}
+        if self._search is None:  # built anew once for all that was added since
+            self._search = BytesAhoCorasick(self._owners), list(self._owners.values())
+        search, owners = self._search
+        found = search.find_matches_as_indexes(text, overlapping=True)
+        return set().union(*(owners[number] for number in {hit[0] for hit in found})) if found else set()
+
+
+def _octets(text: str) -> bytes:
+    """Return ``text`` so that what occurs in one text occurs in the octets of the other, and the reverse."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 class _Secret:
