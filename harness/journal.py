@@ -2,9 +2,10 @@
 
 Every report can be made again from it. A line carries a sequence number and the time of both clocks (the
 one in use and the wall). It reaches the operating system with one ``write``, so a killed process loses
-nothing it has written; against a loss of power the file is synchronised to the disk at the start of the run
-and of a case, before a destructive step, at a verdict and otherwise about every five seconds. The last line
-of a killed run may be torn: readers skip what is not a whole line.
+nothing it has written; against a loss of power the file is synchronised to the disk at the start of the run,
+before a destructive step, at a verdict and otherwise about every five seconds: a case that the disk knows
+nothing of has a verdict nowhere and has hurt nothing. The last line of a killed run may be torn: readers skip
+what is not a whole line.
 
 Events: ``run_started`` ``run_resumed`` ``case_started`` ``step_started`` ``checked`` ``attached``
 ``step_ended`` ``case_ended`` ``case_amended`` ``signal`` ``note`` ``run_ended``.
@@ -32,11 +33,15 @@ SYNC_EVERY_S = 5.0
 
 
 class Journal:
-    """Appends events to one file. ``clock`` is the bench's, once there is one."""
+    """Appends events to one file.
+
+    ``clock`` is that of the bench in use, once there is one, ``wire`` the folder of its transcripts.
+    """
 
     def __init__(self, path: Path, *, wall: Clock | None = None) -> None:
         self.path = path
         self.clock: Clock | None = None
+        self.wire = Path("wire")
         self._wall = wall if wall is not None else WallClock()
         self._number = 0
         self._synced_s = self._wall.monotonic_s()
@@ -99,10 +104,9 @@ class JournalSink:
         self._journal, self._folder = journal, folder
 
     def case_started(self, record: CaseRecord) -> None:
-        """Write the case's head and synchronise."""
+        """Write the case's head."""
         self._journal.write(
             "case_started",
-            sync=True,
             case=record.key,
             plan=record.plan,
             title=record.title,
@@ -113,6 +117,7 @@ class JournalSink:
             tags=record.tags,
             row=dict(record.row),
             uuid=record.uuid,
+            wire=str(self._journal.wire),
         )
 
     def step_started(self, step: StepRecord, depth: int) -> None:

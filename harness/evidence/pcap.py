@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 HARNESS_ADDRESS = bytes((192, 0, 2, 1))  # TEST-NET-1, RFC 5737
@@ -86,8 +86,14 @@ class TcpCapture:
             struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(tcp), self._packet, 0x4000, 64, 6, 0) + source + target
         )
         ip = ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:]
-        microseconds = (at - _EPOCH) // timedelta(microseconds=1)
-        record = struct.pack("<IIII", *divmod(microseconds, 1_000_000), len(ip + tcp), len(ip + tcp))
+        since = at - _EPOCH
+        record = struct.pack(
+            "<IIII",
+            since.days * 86400 + since.seconds,
+            since.microseconds,
+            len(ip) + len(tcp),
+            len(ip) + len(tcp),
+        )
         os.write(self._fd, record + ip + tcp)
         self._next[from_harness] += len(octets) + bool(flags & (_SYN | _FIN))
 
@@ -96,7 +102,7 @@ def checksum(data: bytes) -> int:
     """Return the Internet checksum of ``data`` (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
-    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
+    # 2**16 is 1 modulo 65,535, so the whole read as one number is congruent to the sum of its words.
+    number = int.from_bytes(data, "big")
+    total = number % 0xFFFF or (0xFFFF if number else 0)
     return ~total & 0xFFFF
