@@ -60,7 +60,8 @@ $(VENV)/.node: requirements-node.lock $(VENV)/.locked
 
 # The verdict of the run is the exit code of the whole; a report is made of every run, passed or not.
 run: setup node
-	@status=0; run=$$($(BIN)/meterbench run $(PLANS) $(if $(BENCH),--bench $(BENCH)) --runs-dir $(RUNS)) || status=$$?; \
+	@status=0; run=$$($(BIN)/meterbench run $(PLANS) $(if $(BENCH),--bench $(BENCH)) --workers auto \
+		--runs-dir $(RUNS)) || status=$$?; \
 	if test -d "$$run"; then \
 		$(BIN)/meterbench coverage --json > "$$run/coverage.json" || rm -f "$$run/coverage.json"; \
 		$(BIN)/meterbench report "$$run" || status=3; \

@@ -180,19 +180,22 @@ def open_bench(
     seed: int = 1,
     broken: frozenset[str] = frozenset(),
     faults: Mapping[str, str] | None = None,
-    run_dir: Path | None = None,
+    wire_dir: Path | None = None,
     scrubber: Scrubber | None = None,
 ) -> LiveBench:
     """Open a bench: ``virtual:<site>`` or the path of a bench file. No link is opened yet.
 
-    Raises ConfigError for a mistake in the file, BenchError for what is missing on this machine.
+    ``wire_dir`` is where transcripts are kept, None for nowhere. Raises ConfigError for a mistake in the
+    file, BenchError for what is missing on this machine.
     """
     scrub = scrubber if scrubber is not None else Scrubber()
     kind, colon, site = bench.partition(":")
     if colon and (kind in _providers() or not Path(bench).exists()):
         provided = provider(kind).open(site, seed=seed, broken=broken, faults=dict(faults or {}))
         try:
-            return _assembled(BenchFile.model_validate(provided.bench), bench, run_dir, scrub, provided, seed)
+            return _assembled(
+                BenchFile.model_validate(provided.bench), bench, wire_dir, scrub, provided, seed
+            )
         except BaseException:
             provided.close()
             raise
@@ -200,17 +203,17 @@ def open_bench(
     if described.provider != "local":
         return open_bench(
             f"{described.provider}:{described.site or described.bench}",
-            seed=seed, broken=broken, faults=faults, run_dir=run_dir, scrubber=scrub,
+            seed=seed, broken=broken, faults=faults, wire_dir=wire_dir, scrubber=scrub,
         )  # fmt: skip
     if broken or faults:
         raise BenchError(f"{bench}: behaviours and wires of real devices cannot be broken from here")
-    return _assembled(described, bench, run_dir, scrub, None, seed)
+    return _assembled(described, bench, wire_dir, scrub, None, seed)
 
 
 def _assembled(
     described: BenchFile,
     origin: str,
-    run_dir: Path | None,
+    wire_dir: Path | None,
     scrubber: Scrubber,
     provided: ProvidedBench | None,
     seed: int,
@@ -261,7 +264,7 @@ def _assembled(
             clock=clock,
             logs=live.wire_logs,
             decoder=getattr(made, "transcript", None),
-            run_dir=run_dir,
+            wire_dir=wire_dir,
             scrubber=scrubber,
             lend_terminal=lambda: live.screen.lend(),
         )

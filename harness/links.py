@@ -39,12 +39,12 @@ class Links:
         clock: Clock,
         logs: dict[str, WireLog],
         decoder: Decoder | None,
-        run_dir: Path | None,
+        wire_dir: Path | None,
         scrubber: Scrubber,
         lend_terminal: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
         self._device, self._options, self._clock = device, options, clock
-        self._logs, self._decoder, self._run_dir, self._scrubber = logs, decoder, run_dir, scrubber
+        self._logs, self._decoder, self._wire_dir, self._scrubber = logs, decoder, wire_dir, scrubber
         self._lend_terminal = lend_terminal
         self._busy: dict[str, set[int]] = {}  # link -> transcripts in use
 
@@ -146,7 +146,7 @@ class Links:
         )
 
     def _tap(self, link: str) -> Tap:
-        if self._run_dir is None:
+        if self._wire_dir is None:
             return NoTap()
         busy = self._busy.setdefault(link, set())
         slot = next(number for number in count(1) if number not in busy)
@@ -154,7 +154,7 @@ class Links:
         name = f"{self._device}-{link}" + (f"-{slot}" if slot > 1 else "")
         log = self._logs.get(name)
         if log is None:
-            log = self._logs[name] = self._log(name, self._options[link], self._run_dir / "wire")
+            log = self._logs[name] = self._log(name, self._options[link], self._wire_dir)
         return _LinkTap(log, busy, slot)
 
     def _log(self, name: str, options: Mapping[str, str], folder: Path) -> WireLog:

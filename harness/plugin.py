@@ -94,12 +94,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state = _known(config)
     if state is None and not ours:
         return
-    from harness.plugin_run import begin, begin_worker
-
     state = _state(config)
     if state.options.worker:
+        from harness.plugin_workers import begin_worker
+
         begin_worker(state, session.items, ours)
     else:
+        from harness.plugin_run import begin
+
         begin(state, ours)
 
 
@@ -151,8 +153,12 @@ def pytest_runtest_logfinish(nodeid: str) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Note failures of tests that are no cases: they count like in any pytest session."""
+    """Show a worker's case, and note failures of tests that are no cases: they count as in any session."""
     for state in _LIVE:
+        if hasattr(report, "meterbench_case"):
+            from harness.plugin_workers import show_case
+
+            show_case(state, report)
         if report.failed and not getattr(report, "meterbench", False):
             state.outside_failed = True
 
@@ -202,7 +208,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """xdist: tell a worker which folder the run has."""
-    from harness.plugin_run import prepare_worker
+    from harness.plugin_workers import prepare_worker
 
     prepare_worker(_state(node.config), node)
 
@@ -210,9 +216,15 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """xdist: a worker is gone."""
-    from harness.plugin_run import worker_down
+    from harness.plugin_workers import worker_down
 
     worker_down(_state(node.config), node)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """xdist: a worker knows what there is to do; all of them find the same."""
+    _state(node.config).show_progress(len(ids))
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,11 @@ from harness.interrupts import Interrupts
 from harness.plan import Plan
 from harness.plan_items import PlanItem
 from harness.plugin_state import State
+from harness.plugin_workers import finish_workers, tell_controller
 from harness.records import Attachment, CaseRecord
-from harness.recovery import complete, recover
 from harness.resume import done_cases
-from harness.run_folder import RunFolder, run_name
-from harness.run_record import PlannedCase, read_run
-from harness.session import RunOptions, RunSession, planned_cases, worker_folder
+from harness.run_record import PlannedCase
+from harness.session import RunOptions, RunSession, planned_cases
 from harness.sinks.allure import AllureWriter
 from harness.steps import Steps, close_case, open_case
 from harness.verdicts import Aborted, Verdict, exit_code, verdict_of
@@ -51,18 +49,6 @@ def make_state(config: pytest.Config) -> State:
     return State(config, options, Interrupts())
 
 
-def begin_worker(state: State, items: list[pytest.Item], ours: Sequence[pytest.Item]) -> None:
-    """xdist: begin the worker's part. A worker cannot speak to the user, its controller can.
-
-    A worker that died of a mistake would only be replaced by the next; so it ends without tests.
-    """
-    try:
-        begin(state, ours)
-    except pytest.UsageError:
-        state.config.workeroutput["meterbench_mistakes"] = list(state.mistakes)  # type: ignore[attr-defined]
-        items.clear()
-
-
 def begin(state: State, items: Sequence[pytest.Item]) -> None:
     """Begin the run. Raises UsageError with every mistake of plans and benches, one line each."""
     config = state.config
@@ -74,7 +60,7 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
     session = RunSession(
         state.options,
         state.interrupts,
-        _progress(state, len(items)),
+        state.show_progress(len(items)),
         open_bench=getattr(config, "meterbench_open_bench", None),
     )
     state.interrupts.install()
@@ -91,7 +77,28 @@ def begin(state: State, items: Sequence[pytest.Item]) -> None:
         session.end()
         raise KeyboardInterrupt(str(stop)) from None
     state.session = session
+    state.on_end.append(_spare_garbage())
     _listen(state)
+
+
+_GARBAGE_THRESHOLDS = (50_000, 20, 100)
+
+
+def _spare_garbage() -> Callable[[], None]:
+    """Search for garbage less often, and return what undoes that.
+
+    A run builds records that live until its end, beside all that was loaded and compiled before it; looking
+    through them again and again takes a tenth of it.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*_GARBAGE_THRESHOLDS)
+    gc.freeze()
+
+    def undo() -> None:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+    return undo
 
 
 def _complain_of_parameters(state: State) -> None:
@@ -155,18 +162,6 @@ def _listen(state: State) -> None:
         state.on_end.append(partial(allure_commons.plugin_manager.unregister, plugin))
 
 
-def _progress(state: State, total: int) -> list[Any]:
-    """Return the progress display, where ``meterbench run`` asked for one."""
-    make = getattr(state.config, "meterbench_progress", None)
-    if make is None or state.options.worker:
-        return []
-    sink = make(total)
-    close = getattr(sink, "close", None)
-    if close is not None:
-        state.on_end.append(close)
-    return [sink]
-
-
 # -- while it runs
 
 
@@ -174,6 +169,7 @@ def note_report(
     state: State, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> None:
     """Mark the report of a case as ours, and keep how the call of a Python test ended."""
+    tell_controller(state, item, report)
     if isinstance(item, PlanItem):
         report.meterbench = True  # type: ignore[attr-defined]
         return
@@ -293,7 +289,7 @@ def finish(state: State, session: pytest.Session) -> None:
     if state.session is not None:
         state.result = state.run.end()
     elif state.options.folder is not None and not state.options.worker:
-        state.result = _finish_workers(state.options.folder)
+        state.result = finish_workers(state.options.folder)
     for action in state.on_end:
         action()
     if state.mistakes and not state.options.worker:
@@ -303,16 +299,6 @@ def finish(state: State, session: pytest.Session) -> None:
         session.exitstatus = EXIT_BENCH
     if state.result is not None and not state.options.worker:
         session.exitstatus = _exit_status(state, session.exitstatus)
-
-
-def _finish_workers(folder: Path) -> Any:
-    """xdist: end what a lost worker left open and write the reports of the whole run."""
-    if not folder.is_dir():
-        return None
-    recover(folder)
-    run = read_run(folder)
-    complete(run)
-    return run
 
 
 def _exit_status(state: State, status: int | pytest.ExitCode) -> int | pytest.ExitCode:
@@ -346,42 +332,6 @@ def leave_out_done(state: State, items: list[pytest.Item]) -> None:
     items[:] = left
     if out:
         state.config.hook.pytest_deselected(items=out)
-
-
-def stop_workers(state: State, reason: str) -> None:
-    """xdist: hand a signal the controller got to its workers, which end their cases in order."""
-    alive = RunFolder(state.options.folder).live_processes() if state.options.folder is not None else []
-    if not alive:
-        raise KeyboardInterrupt(reason)
-    for pid in alive:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-
-
-def worker_down(state: State, node: Any) -> None:
-    """xdist: take over the mistakes a worker found; every worker finds the same."""
-    for mistake in getattr(node, "workeroutput", {}).get("meterbench_mistakes", ()):
-        if mistake not in state.mistakes:
-            state.mistakes.append(mistake)
-
-
-def prepare_worker(state: State, node: Any) -> None:
-    """xdist: choose the run's folder once, and tell every worker."""
-    options = state.options
-    if options.folder is None:
-        from dataclasses import replace
-
-        from adapters.clock import WallClock
-        from harness.recovery import recover_all
-
-        recover_all(options.runs)
-        plans = [Path(arg.partition("::")[0]).stem for arg in state.config.args]
-        name = run_name(plans, WallClock().utc_now())
-        folder = options.resume if options.resume is not None else worker_folder(options.runs, name)
-        state.options = replace(options, folder=folder.absolute())
-        state.interrupts = Interrupts(on_request=partial(stop_workers, state))
-        state.interrupts.install()
-    node.workerinput["meterbench_folder"] = str(state.options.folder)
 
 
 def _pairs(given: Sequence[str]) -> dict[str, str]:

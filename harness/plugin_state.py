@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.errors import ConfigError
-from harness.records import CaseRecord
+from harness.records import CaseRecord, Sink
 from harness.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -35,6 +35,18 @@ class State:
         self.result: RunRecord | None = None
         self.item: pytest.Item | None = None
         self.on_end: list[Callable[[], None]] = []
+        self.progress: list[Sink] = []  # the progress display, where somebody asked for one
+
+    def show_progress(self, total: int) -> list[Sink]:
+        """Make the progress display for ``total`` cases, where ``meterbench run`` asked for it; return it."""
+        make = getattr(self.config, "meterbench_progress", None)
+        if make is not None and not self.options.worker and not self.progress:
+            sink = make(total)
+            self.progress.append(sink)
+            close = getattr(sink, "close", None)
+            if close is not None:
+                self.on_end.append(close)
+        return self.progress
 
     @property
     def run(self) -> RunSession:

@@ -80,6 +80,7 @@ class CaseRecord:
     steps: list[StepRecord] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     uuid: str = ""  # of this attempt; the same in the journal and in the Allure result
+    wire: str = ""  # in a record that was read back: the folder of its transcripts
     plan_title: str = ""
     area: str = ""  # the folder the plan lies in
     source: str = ""  # the document the plan follows

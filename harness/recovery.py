@@ -117,7 +117,7 @@ def _wire_logs(run: Path, case: CaseRecord) -> Iterator[dict[str, Any]]:
     if case.started is None:
         return
     began = f"{case.started:%Y-%m-%dT%H:%M:%S.%f}Z"
-    for log in sorted((run / "wire").glob("*.log")):
+    for log in sorted((run / case.wire).glob("*.log")):
         lines = log.read_text("utf-8", "replace").splitlines(keepends=True)
         first = next((n for n, line in enumerate(lines) if line[:4].isdigit() and line[:27] >= began), None)
         if first is None:

@@ -41,6 +41,12 @@ class RunFolder:
         self.junit = path / "junit.xml"
         self._lock = OwnedLock(self.lock_file)
 
+    def wire_of(self, bench: str) -> Path:
+        """Return where the transcripts of a bench belong. Benches may name their devices alike, and two
+        workers may each have a virtual one of the same name.
+        """
+        return self.wire / slug("-".join(part for part in (self.worker, bench) if part))
+
     def create(self) -> None:
         """Make the folder and what belongs in it. Raises BenchError when the disk does not let us."""
         try:

@@ -170,6 +170,7 @@ class _Reader:
             tags=tuple(event.get("tags", ())),
             row=event.get("row", {}),
             uuid=event.get("uuid", ""),
+            wire=event.get("wire", "wire"),
             started=time_of(event, "t"),
             wall_started=time_of(event, "w"),
         )

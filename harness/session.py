@@ -62,7 +62,7 @@ class OpenBench(Protocol):
         seed: int,
         broken: frozenset[str],
         faults: Mapping[str, str],
-        run_dir: Path | None,
+        wire_dir: Path | None,
         scrubber: Scrubber,
     ) -> Bench:
         """Return the live bench. Raises ConfigError for a mistake in its file, LabError otherwise."""
@@ -199,7 +199,7 @@ class RunSession:
                     seed=options.seed,
                     broken=options.broken - rules.behaviours(),
                     faults=options.faults,
-                    run_dir=self.folder.path,
+                    wire_dir=self.folder.wire_of(name),
                     scrubber=self.scrubber,
                 )
         except ConfigError:
@@ -251,7 +251,9 @@ class RunSession:
         name = self.options.bench or plan.bench
         bench = self.bench_for(plan)
         assert self.journal is not None
+        assert self.folder is not None
         self.journal.clock = bench.clock
+        self.journal.wire = self.folder.wire_of(name).relative_to(self.folder.path)
         runner = self._runners.get(plan.name)
         if runner is None:
             runner = self._runners[plan.name] = CaseRunner(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from harness.commands.workers import how_many
+
 EXIT_USAGE = 4
-_GARBAGE_THRESHOLDS = (50_000, 20, 100)
 _SETTINGS = Path(__file__).with_name("run.ini")
 
 
@@ -42,6 +42,12 @@ def run(
     exit_first: Annotated[
         bool, typer.Option("-x", help="Stop after the first case that does not pass.")
     ] = False,
+    workers: Annotated[
+        str,
+        typer.Option(
+            "--workers", metavar="N|auto", help="Processes that share the plans of virtual benches."
+        ),
+    ] = "1",
     faults: Annotated[
         list[str] | None, typer.Option("--faults", metavar="NAME=VALUE", help="Fault of a virtual site.")
     ] = None,
@@ -87,6 +93,8 @@ def run(
     arguments += ["-k", keyword] if keyword else []
     arguments += ["-m", markers] if markers else []
     arguments += ["-x"] if exit_first else []
+    processes = how_many(workers, targets, bench)
+    arguments += [f"-n{processes}", "--dist=loadfile", "--no-loadscope-reorder"] if processes > 1 else []
     raise typer.Exit(_pytest(arguments, targets))
 
 
@@ -100,10 +108,6 @@ class _Quiet:
         except ImportError:
             return
         config.meterbench_progress = ProgressSink
-
-    def pytest_runtestloop(self) -> None:
-        """Keep what was loaded and compiled out of every later search for garbage."""
-        gc.freeze()
 
     def pytest_collectreport(self, report: Any) -> None:
         """Tell why something could not be collected."""
@@ -123,6 +127,9 @@ class _Quiet:
         from harness.plugin_state import STATE
 
         state = config.stash.get(STATE, None)
+        if state is not None and state.options.folder is not None:  # in words of a worker, which cannot speak
+            for mistake in state.mistakes:
+                _say(f"ERROR: {mistake}")
         path = state.run_path() if state is not None else None
         if path is not None and path.is_dir():
             for problem in state.session.problems if state.session is not None else ():
@@ -141,14 +148,7 @@ def _pytest(arguments: list[str], targets: list[Path]) -> int:
     with suppress(ImportError):
         import harness.progress  # noqa: F401 - keeps the real standard error, before pytest captures it
 
-    # A run builds records that live until its end; looking through them again and again takes a tenth of it.
-    before = gc.get_threshold()
-    gc.set_threshold(*_GARBAGE_THRESHOLDS)
-    try:
-        code = _main(pytest, arguments, targets)
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
+    code = _main(pytest, arguments, targets)
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         _say("meterbench: no case was chosen")
         return EXIT_USAGE

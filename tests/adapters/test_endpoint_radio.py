@@ -483,7 +483,7 @@ def test_transcript_goes_by_the_link(transport: str, kind: type) -> None:
 
 def test_wire_logs_hold_no_reading_key(tmp_path: Path) -> None:
     """Neither the radio's transcript nor that of the server it asks shows a key or a token."""
-    with bench(run_dir=tmp_path) as live:
+    with bench(wire_dir=tmp_path / "wire") as live:
         radio = live.devices["radio"]
         radio.read(FULL)
         radio.read(FULL, "foreign-endpoint")

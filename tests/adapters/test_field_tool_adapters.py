@@ -200,7 +200,7 @@ def identified_twice(device: Any) -> None:
 
 def test_wire_logs_hold_no_password_token_key_or_material(tmp_path: Path) -> None:
     """What the adapters say and hear is written down; what opens doors is not in it, in no notation."""
-    with bench(run_dir=tmp_path) as live:
+    with bench(wire_dir=tmp_path / "wire") as live:
         fdm, tool = live.devices["fdm"], live.devices["tool_a"]
         fdm.issue_material((FULL, NETWORK), ("read", "program", "disconnect", "connect"))
         server = behind(live, "fdm")

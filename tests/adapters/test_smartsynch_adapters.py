@@ -243,7 +243,7 @@ def test_tms_unit_with_odd_characters_is_one_unit(live: LiveBench) -> None:
 
 def test_tms_pin_and_token_are_in_no_transcript(tmp_path: Path) -> None:
     """What goes out as a secret is blanked in everything that is written down."""
-    with bench(run_dir=tmp_path) as live:
+    with bench(wire_dir=tmp_path / "wire") as live:
         tms = placed(live)
         tms.review_pin(UNIT)
         secrets = live._provided.secrets  # type: ignore[union-attr]

@@ -166,7 +166,7 @@ def open_fake(
     seed: int,
     broken: frozenset[str],
     faults: Mapping[str, str],
-    run_dir: Path | None,
+    wire_dir: Path | None,
     scrubber: Scrubber,
 ) -> FakeBench:
     """Open the fake bench as a session does; its secret is known to the scrubber."""

@@ -76,7 +76,7 @@ def test_permit_right_serial_is_read_back(bench: LiveBench) -> None:
 def test_open_link_secrets_never_reach_the_transcript(tmp_path: Path) -> None:
     """The password of an LLS association crosses the wire in clear and is blanked in log and capture."""
     scrubber = Scrubber()
-    live = open_bench(SITE, run_dir=tmp_path, scrubber=scrubber)
+    live = open_bench(SITE, wire_dir=tmp_path / "wire", scrubber=scrubber)
     meter = live.devices["meter"]
     password = meter._context.secrets["management.password"].reveal()
     meter.associate("management", "ip", mechanism="lls")

@@ -27,6 +27,7 @@ def begin(path: Path, *keys: str) -> tuple[RunFolder, Journal]:
     folder.create()
     journal = Journal(folder.journal)
     journal.clock = WallClock()
+    journal.wire = folder.wire_of("virtual:mcs301").relative_to(path)
     journal.write("run_started", sync=True, bench="b", planned=[{"plan": "p", "case": key} for key in keys])
     return folder, journal
 
@@ -136,9 +137,12 @@ def test_recovery_completes_a_killed_run_once(tmp_path: Path) -> None:
             sink.case_ended(steps.record)
     steps.begin(steps.new_step("write firmware", {}))  # and here the process dies
     journal.close()
-    (folder.wire / "meter-ip.log").write_text(
-        "2001-01-05T00:00:00.000000Z  ->  1 octets  01\n9999-01-05T00:00:01.000000Z  ->  1 octets  02\n"
-    )
+    for bench in ("virtual:mcs301", "virtual:i210"):  # of another bench, whose meter has the same name
+        folder.wire_of(bench).mkdir()
+        (folder.wire_of(bench) / "meter-ip.log").write_text(
+            "2001-01-05T00:00:00.000000Z  ->  1 octets  01\n"
+            f"9999-01-05T00:00:01.000000Z  ->  1 octets  02  | {bench}\n"
+        )
 
     [recovered] = recover_all(tmp_path / "runs")
     assert (recovered.interrupted, recovered.not_run) == (("B",), ("C",))
@@ -159,7 +163,8 @@ def test_recovery_completes_a_killed_run_once(tmp_path: Path) -> None:
     assert (folder.allure_results / source).read_text() == "proof of B"
     [wire] = broken["attachments"]
     assert wire["name"] == "wire meter-ip"
-    assert (folder.allure_results / wire["source"]).read_text().startswith("9999-01-05")
+    said = (folder.allure_results / wire["source"]).read_text()
+    assert said == "9999-01-05T00:00:01.000000Z  ->  1 octets  02  | virtual:mcs301\n"
     assert written["plan:p:C"]["status"] == "skipped"
     junit = folder.junit.read_text()
     assert 'tests="3" failures="0" errors="1" skipped="1"' in junit

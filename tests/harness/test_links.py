@@ -27,7 +27,7 @@ def served() -> Iterator[Served]:
         yield made
 
 
-def links(served: Served, run_dir: Path, logs: dict[str, WireLog], **options: str) -> Links:
+def links(served: Served, wire_dir: Path, logs: dict[str, WireLog], **options: str) -> Links:
     """Return the links of a device ``tms``: ``api`` over HTTP, ``console`` over TCP."""
     http = HttpLink.model_validate({"transport": "http", "url": served.url, **options})
     host, _, port = served.server.address.rpartition(":")
@@ -39,7 +39,7 @@ def links(served: Served, run_dir: Path, logs: dict[str, WireLog], **options: st
         clock=served.clock,
         logs=logs,
         decoder=lambda options: HttpTranscript(),
-        run_dir=run_dir,
+        wire_dir=wire_dir,
         scrubber=scrubber,
     )
 
@@ -49,7 +49,7 @@ def test_http_link_transcript_reads_like_the_conversation_and_hides_the_token(
 ) -> None:
     """Requests, answers and bodies in words; the token in no notation, nor in the pcap."""
     logs: dict[str, WireLog] = {}
-    channel: HttpChannel = links(served, tmp_path, logs).open_http("api")
+    channel: HttpChannel = links(served, tmp_path / "wire", logs).open_http("api")
     channel.authorize(Secret(TOKEN))
     assert channel.request("GET", "/v1/who").json() == {"authorization": f"Bearer {TOKEN.decode()}"}
     channel.request("POST", "/v1/units", json={"serial": "00012345"})
@@ -76,7 +76,9 @@ def test_http_link_transcript_reads_like_the_conversation_and_hides_the_token(
 
 def test_http_link_options_reach_the_client(served: Served, tmp_path: Path) -> None:
     """Time-out and name of the server, as the bench file has them."""
-    client = links(served, tmp_path, {}, timeout_s="2.5", server_name="head-end.example").open_http("api")
+    client = links(served, tmp_path / "wire", {}, timeout_s="2.5", server_name="head-end.example").open_http(
+        "api"
+    )
     assert isinstance(client, HttpClient)
     assert client._timeout_s == 2.5
     assert client._base.authority == "head-end.example"
@@ -85,7 +87,7 @@ def test_http_link_options_reach_the_client(served: Served, tmp_path: Path) -> N
 
 def test_link_of_another_kind_is_refused(served: Served, tmp_path: Path) -> None:
     """HTTP is not a stream, and a stream is not HTTP."""
-    both = links(served, tmp_path, {})
+    both = links(served, tmp_path / "wire", {})
     with pytest.raises(BenchError, match=r"tms\.api: no stream transport 'http'"):
         both.open_stream("api")
     with pytest.raises(BenchError, match=r"tms\.console: transport 'tcp' is not http"):
@@ -95,7 +97,7 @@ def test_link_of_another_kind_is_refused(served: Served, tmp_path: Path) -> None
 def test_link_parallel_connections_have_transcripts_of_their_own(served: Served, tmp_path: Path) -> None:
     """Two at a time are two files; one after the other share one."""
     logs: dict[str, WireLog] = {}
-    both = links(served, tmp_path, logs)
+    both = links(served, tmp_path / "wire", logs)
     first, second = both.open_stream("console"), both.open_stream("console")
     first.stream.close()
     third = both.open_stream("console")

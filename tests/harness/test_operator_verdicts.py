@@ -51,7 +51,7 @@ def ran(tmp_path: Path, person: Person, number: int = 1, *, rest: str = "") -> C
     )
     compiled = compile_plan(plan)
     with person:
-        live = open_bench(str(file), run_dir=tmp_path, scrubber=Scrubber())
+        live = open_bench(str(file), wire_dir=tmp_path / "wire", scrubber=Scrubber())
         try:
             return CaseRunner(live, compiled).run(compiled.cases[number - 1])
         finally:

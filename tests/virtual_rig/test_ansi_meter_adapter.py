@@ -197,7 +197,7 @@ def test_dead_meter_is_silence_of_the_bench_and_comes_back(bench: LiveBench) -> 
 
 def test_passwords_are_in_no_transcript(tmp_path: Any) -> None:
     """What a session leaves on disk holds no password, in no notation."""
-    live = open_bench("virtual:centron", run_dir=tmp_path)
+    live = open_bench("virtual:centron", wire_dir=tmp_path / "wire")
     try:
         meter(live, "meter").open_session(level="tertiary")
     finally:

@@ -91,7 +91,7 @@ def test_write_of_what_is_no_number_is_refused(bench: LiveBench) -> None:
 
 def test_transcript_shows_neither_the_password_nor_a_near_miss(tmp_path: Path) -> None:
     """Whoever reads a run's transcripts cannot program the meter."""
-    live = open_bench(SITE, run_dir=tmp_path)
+    live = open_bench(SITE, wire_dir=tmp_path / "wire")
     try:
         meter = meter_of(live)
         meter.read_by_mode_c("12.31.0", "optical", password="right")
