@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import data as d
-from adapters.protocols.dlms.axdr import decode_data, encode_data, length_octets, read_length
+from adapters.protocols.dlms.axdr import decode_data, encode_data, length_octets, read_length, write_column
 from adapters.protocols.dlms.budget import Budget
-from adapters.protocols.dlms.data import BitString, Data, TypeDescription
+from adapters.protocols.dlms.data import BitString, Data, TypeDescription, WrittenItems
 from adapters.protocols.dlms.enums import DataType
 
 RANGES = {
@@ -251,3 +251,24 @@ def test_data_accessors_name_what_came_instead() -> None:
     assert d.date_time(bytes(12)).octets() == bytes(12)
     builders = (d.integer(1), d.long(1), d.double_long(1), d.long64(1), d.long64_unsigned(1))
     assert [item.integer() for item in builders] == [1] * 5
+
+
+@given(st.lists(simple, max_size=5).flatmap(lambda row: st.lists(st.just(row), max_size=4)))
+@settings(max_examples=100, deadline=None)
+def test_axdr_rows_written_by_columns_are_the_rows(rows: list[list[Data]]) -> None:
+    """A long array that a device wrote column by column is octet for octet the array of its structures."""
+    whole = d.array(*(d.structure(*row) for row in rows))
+    width = len(rows[0]) if rows else 0
+    columns = [write_column(rows[0][at].tag, [row[at].value for row in rows]) for at in range(width)]
+    head = bytes([DataType.STRUCTURE]) + length_octets(width)
+    octets = b"".join(head + b"".join(cells) for cells in zip(*columns, strict=True)) or head * len(rows)
+    written = Data(DataType.ARRAY, WrittenItems(len(rows), octets))
+    assert encode_data(written) == encode_data(whole)
+    assert written.items() == whole.items()
+    assert written.plain() == whole.plain()
+
+
+def test_axdr_column_with_a_value_beyond_its_type_is_not_sent() -> None:
+    """One number in a thousand that does not fit is told, not cut."""
+    with pytest.raises(LocalProtocolError, match="long-unsigned"):
+        write_column(DataType.LONG_UNSIGNED, [1, 2, 65536])

@@ -15,13 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final
 
 from adapters.errors import BenchError
 from adapters.profiles.model import Capture
 from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.apdu import SelectiveAccess
-from adapters.protocols.dlms.data import Data, Value
+from adapters.protocols.dlms.axdr import length_octets, write_column
+from adapters.protocols.dlms.data import Data, Value, WrittenItems
 from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.enums import ActionResult, ClockStatus, DataAccessResult, DataType
 from adapters.protocols.dlms.profile_status import ProfileStatus
@@ -71,12 +73,13 @@ class RowMemory:
 
     def as_data(self, rows: Sequence[int], columns: Sequence[int]) -> Data:
         """Return some rows with some columns as the array a client gets."""
-        chosen = [(self.tags[at], self.columns[at]) for at in columns]
-        structure = DataType.STRUCTURE
-        return Data(
-            DataType.ARRAY,
-            tuple(Data(structure, tuple(Data(tag, cells[row]) for tag, cells in chosen)) for row in rows),
-        )
+        head = bytes([DataType.STRUCTURE]) + length_octets(len(columns))
+        written = [
+            write_column(self.tags[at], [cells[row] for row in rows])
+            for at, cells in ((at, self.columns[at]) for at in columns)
+        ]
+        octets = b"".join(chain.from_iterable(zip(repeat(head), *written)))
+        return Data(DataType.ARRAY, WrittenItems(len(rows), octets))
 
 
 @dataclass(frozen=True, kw_only=True)

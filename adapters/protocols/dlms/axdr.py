@@ -8,11 +8,18 @@ input raises RemoteProtocolError; a value we cannot encode raises LocalProtocolE
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
-from adapters.protocols.dlms.data import BitString, CompactArray, Data, TypeDescription, Value
+from adapters.protocols.dlms.data import (
+    BitString,
+    CompactArray,
+    Data,
+    TypeDescription,
+    Value,
+    WrittenItems,
+)
 from adapters.protocols.dlms.enums import DataType
 
 _FIXED: dict[DataType, struct.Struct] = {
@@ -302,6 +309,26 @@ def decode_data(buf: bytes, budget: Budget = DEFAULT) -> Data:
     return data
 
 
+def decode_items(written: WrittenItems) -> tuple[Data, ...]:
+    """Return the elements one by one. Raises RemoteProtocolError where the octets are not what they claim."""
+    return decode_data(bytes([DataType.ARRAY]) + length_octets(written.count) + written.octets).items()
+
+
+def write_column(tag: DataType, values: Sequence[Value]) -> list[bytes]:
+    """Return each value of a column as ``tag``, written with its tag; numbers go through one packer.
+
+    Raises LocalProtocolError where a value does not fit its type.
+    """
+    layout = _FIXED.get(tag)
+    if layout is None:
+        return [encode_data(Data(tag, value)) for value in values]
+    pack = struct.Struct(f">B{layout.format.lstrip('>')}").pack
+    try:
+        return [pack(tag, value) for value in values]
+    except (struct.error, OverflowError):
+        raise LocalProtocolError(f"a column of {tag.label} holds what does not fit it") from None
+
+
 def encode_data(data: Data) -> bytes:
     """Return ``data`` in A-XDR. Raises LocalProtocolError where the value does not fit its type."""
     out = bytearray()
@@ -349,6 +376,8 @@ def _write_variable(out: bytearray, data: Data, depth: int) -> None:
         out += length_octets(len(value))
         for item in value:
             write_data(out, item, depth - 1)
+    elif isinstance(value, WrittenItems) and tag is DataType.ARRAY:
+        out += length_octets(value.count) + value.octets
     elif isinstance(value, str) and tag in (DataType.VISIBLE_STRING, DataType.UTF8_STRING):
         try:
             octets = value.encode("utf-8" if tag is DataType.UTF8_STRING else "latin-1")

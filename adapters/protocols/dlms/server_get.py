@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from adapters.errors import LocalProtocolError
 from adapters.protocols.dlms.apdu import (
@@ -26,7 +26,8 @@ _BLOCK_HEAD = 12  # tag, kind, invoke octet, last, number (4), choice, length of
 class LongGet:
     """What is left of a long value. ``number`` is that of the block sent last."""
 
-    rest: bytes = field(repr=False)
+    whole: bytes = field(repr=False)
+    sent: int  # octets
     number: int
     size: int
 
@@ -71,7 +72,9 @@ def answer_get(
     if not conformance & Conformance.BLOCK_TRANSFER_WITH_GET_OR_READ:
         return _no_value(request.invoke, DataAccessResult.OTHER_REASON)
     # The raw data of the blocks joined is what the one response would have carried after its head.
-    return _block(request.invoke, LongGet(rest=whole[head:], number=0, size=max_pdu - overhead - _BLOCK_HEAD))
+    return _block(
+        request.invoke, LongGet(whole=whole[head:], sent=0, number=0, size=max_pdu - overhead - _BLOCK_HEAD)
+    )
 
 
 def _next_block(request: GetRequestNext, long_get: LongGet | None) -> tuple[bytes, LongGet | None]:
@@ -89,9 +92,12 @@ def _next_block(request: GetRequestNext, long_get: LongGet | None) -> tuple[byte
 
 
 def _block(invoke: int, left: LongGet) -> tuple[bytes, LongGet | None]:
-    piece, rest, number = left.rest[: left.size], left.rest[left.size :], left.number + 1
-    response = GetResponseWithDatablock(invoke=invoke, last=not rest, block_number=number, raw=piece)
-    return response.encode(), LongGet(rest=rest, number=number, size=left.size) if rest else None
+    sent, number = min(left.sent + left.size, len(left.whole)), left.number + 1
+    last = sent == len(left.whole)
+    response = GetResponseWithDatablock(
+        invoke=invoke, last=last, block_number=number, raw=left.whole[left.sent : sent]
+    )
+    return response.encode(), None if last else replace(left, sent=sent, number=number)
 
 
 def _no_value(invoke: int, result: DataAccessResult) -> tuple[bytes, None]:
