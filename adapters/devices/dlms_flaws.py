@@ -25,6 +25,8 @@ class Flaw(Enum):
     block_abort = "block-abort"
     other_suite = "other-suite"
     weaker_protection = "weaker-protection"
+    forged_ephemeral_key = "forged-ephemeral-key"
+    other_recipient = "other-recipient"
 
     @classmethod
     def of(cls, word: str) -> Flaw | None:
@@ -50,4 +52,6 @@ SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.block_abort: Spoil.BLOCK_ABORT,
     Flaw.other_suite: Spoil.OTHER_SUITE,
     Flaw.weaker_protection: Spoil.WEAKER_PROTECTION,
+    Flaw.forged_ephemeral_key: Spoil.FORGED_EPHEMERAL_KEY,
+    Flaw.other_recipient: Spoil.OTHER_RECIPIENT,
 }

@@ -173,9 +173,11 @@ def test_channel_inner_apdu_has_to_fit_the_outer_tag() -> None:
     empty = ours.suite.protect(b"", OURS, 9)
     with pytest.raises(RemoteProtocolError, match="belong together"):
         theirs.unprotect(bytes((0xC8, len(empty))) + empty)
-    for tag in (0xC0, 0x4C, 0xDD):
+    for tag in (0xC0, 0x4C, 0xDF):
         with pytest.raises(RemoteProtocolError, match="no tag of a ciphered"):
             theirs.unprotect(bytes((tag,)) + raw[1:])
+    with pytest.raises(RemoteProtocolError, match="not agreed on"):
+        theirs.unprotect(b"\xdd" + raw[1:])
     assert theirs.received.expected == 0
 
 

@@ -38,6 +38,11 @@ class EitherKeys:
         """Check with what fitted last."""
         return self._fits.check_proof(proof, challenge, title)
 
+    def vouching_for(self, beside: bytes) -> Suite:
+        """Return the same, its tags vouching for ``beside`` as well."""
+        present, before = self._suites
+        return EitherKeys(present.vouching_for(beside), before.vouching_for(beside))
+
 
 class AnySuite:
     """Takes suite 0 and 1 alike, whichever was agreed on; protects with the agreed one."""
@@ -63,3 +68,7 @@ class AnySuite:
     def check_proof(self, proof: bytes, challenge: bytes, title: bytes) -> int:
         """Check as agreed."""
         return self._agreed.check_proof(proof, challenge, title)
+
+    def vouching_for(self, beside: bytes) -> Suite:
+        """Return the agreed suite, its tags vouching for ``beside`` as well."""
+        return self._agreed.vouching_for(beside)

@@ -106,7 +106,7 @@ Apdu: TypeAlias = (
 
 CIPHERED_TAGS: frozenset[int] = frozenset(
     tag for tag in ApduTag if tag.name.startswith(("GLO_", "DED_")) or tag.name.startswith("GENERAL_GLO")
-) | {ApduTag.GENERAL_DED_CIPHERING}
+) | {ApduTag.GENERAL_DED_CIPHERING, ApduTag.GENERAL_CIPHERING}
 """First octets of APDUs whose content is protected."""
 
 DECODERS: dict[int, Callable[[bytes, Work], Apdu]] = {

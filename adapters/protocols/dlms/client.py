@@ -40,7 +40,6 @@ from adapters.protocols.dlms.client_events import (
 from adapters.protocols.dlms.client_handshake import Handshake
 from adapters.protocols.dlms.client_settings import ClientSettings
 from adapters.protocols.dlms.client_transfer import (
-    OVERHEAD,
     BlockFlaw,
     Collected,
     LongRequest,
@@ -238,6 +237,8 @@ class ClientAssociation(ServiceAnswers):
     def _require(self, event: Event, more: Conformance) -> None:
         # Where no service may come at all, the table has the better word for it.
         if self.state is State.ASSOCIATED:
+            if self.settings.key_way is not None:
+                more = more | Conformance.GENERAL_PROTECTION
             require(self._handshake.negotiated, event, more)
 
     def _sent(
@@ -286,7 +287,7 @@ class ClientAssociation(ServiceAnswers):
     @property
     def _overhead(self) -> int:
         """How many octets ciphering adds to an APDU, at most."""
-        return OVERHEAD if self.settings.ciphered and self.channel is not None else 0
+        return self.channel.overhead if self.settings.ciphered and self.channel is not None else 0
 
     def _protected(self, apdu: bytes, spoil: Spoil | None = None) -> bytes:
         if self.settings.ciphered and self.channel is not None:

@@ -42,6 +42,8 @@ class Spoil(Enum):
     BLOCK_ABORT = "block-abort"
     OTHER_SUITE = "other-suite"
     WEAKER_PROTECTION = "weaker-protection"
+    FORGED_EPHEMERAL_KEY = "forged-ephemeral-key"
+    OTHER_RECIPIENT = "other-recipient"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

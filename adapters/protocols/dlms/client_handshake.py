@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
@@ -29,12 +30,15 @@ from adapters.protocols.dlms.enums import (
     ActionResult,
     ApplicationContext,
     AssociationResult,
+    Conformance,
     MechanismId,
 )
+from adapters.protocols.dlms.general_cipher import REMEMBERED, GeneralCipher, KeyWay
 from adapters.protocols.dlms.hls import TITLED_MECHANISMS, Exchange
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
     SUITES,
+    TITLE_OCTETS,
     CounterReplayed,
     DecipheringFailed,
     Keys,
@@ -163,6 +167,7 @@ class Handshake:
             raise RemoteProtocolError(
                 f"the server accepts mechanism {self.mechanism.label} with diagnostic {aare.diagnostic.label}"
             )
+        self._use_general_protection(bool(initiate.conformance & Conformance.GENERAL_PROTECTION))
         if not self.mechanism.is_hls:
             self.negotiated = negotiated
             self._use_dedicated_key()
@@ -273,6 +278,29 @@ class Handshake:
             raise CounterReplayed(counter, expected_counter)
         channel.received.accept(counter)
         return Event.HLS_CONFIRMED, HlsConfirmed(negotiated=self.negotiated)
+
+    def _use_general_protection(self, granted: bool) -> None:
+        """Send services in general APDUs where both want it; else in those of the service."""
+        settings, channel = self.settings, self.channel
+        if channel is None or not settings.ciphered or settings.keys is None:
+            return
+        channel.general = settings.general and granted
+        channel.cipher, channel.by_cipher = None, False
+        if not granted or len(channel.peer_title) != TITLE_OCTETS:
+            return
+        channel.cipher = GeneralCipher(
+            suite=channel.suite,
+            authentication_key=settings.keys.authentication_key,
+            own_title=channel.own_title,
+            peer_title=channel.peer_title,
+            send=channel.send,
+            received=channel.received,
+            control=channel.control,
+            seen=deque(maxlen=REMEMBERED),
+            agreement=settings.agreement,
+            way=settings.key_way or KeyWay.IDENTIFIED,
+        )
+        channel.by_cipher = settings.key_way is not None
 
     def _use_dedicated_key(self) -> None:
         settings, channel = self.settings, self.channel

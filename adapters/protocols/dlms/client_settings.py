@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from adapters.errors import LocalProtocolError
 from adapters.protocols.dlms.apdu_gbt import WINDOW
 from adapters.protocols.dlms.enums import Conformance, MechanismId
+from adapters.protocols.dlms.general_cipher import AgreementKeys, KeyWay
 from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.security import SUITES, TITLE_OCTETS, Keys, SecurityControl
 
@@ -42,6 +43,8 @@ class ClientSettings:
     ``protect_release`` puts the ciphered InitiateRequest into the RLRQ of a ciphered association, as the
     standard asks; a few meters want the bare RLRQ. ``window`` is how many general blocks we take in a row;
     above 0 requests go out in general blocks, so that the answers come so, wherever that was agreed on.
+    ``key_way`` sends services in general-ciphering, each under a key come by that way; ``agreement`` is
+    needed for the ways that agree on one.
     """
 
     mechanism: MechanismId = MechanismId.NONE
@@ -63,6 +66,8 @@ class ClientSettings:
     window: int = 0
     suite: int = 0
     hls: HlsCredentials = field(default_factory=HlsCredentials, repr=False)
+    key_way: KeyWay | None = None
+    agreement: AgreementKeys | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         needs_keys = self.ciphered or self.mechanism is MechanismId.HLS_GMAC
@@ -78,6 +83,12 @@ class ClientSettings:
             raise LocalProtocolError("a ciphered pre-established association needs the server's system title")
         if self.ciphered and not self.control & SecurityControl.AUTHENTICATED_ENCRYPTED:
             raise LocalProtocolError("a ciphered association needs authentication, encryption or both")
+        if self.key_way is not None and (not self.ciphered or self.pre_established):
+            raise LocalProtocolError("general-ciphering needs a ciphered association that is negotiated")
+        if self.key_way not in (None, KeyWay.IDENTIFIED) and self.agreement is None:
+            raise LocalProtocolError(
+                f"general-ciphering by a {self.key_way} key needs keys for key agreement"
+            )
         if not 0 <= self.window <= WINDOW:
             raise LocalProtocolError(f"a window of {self.window} general blocks does not fit 6 bits")
         if not 0 <= self.max_pdu <= 0xFFFF:

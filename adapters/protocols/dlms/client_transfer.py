@@ -25,10 +25,6 @@ _LONG = {
 }
 
 
-OVERHEAD = 1 + 3 + 5 + 12 + 1 + 8
-"""Octets that ciphering adds at most: tag, length, security header, authentication tag, system title."""
-
-
 LONG_OCTETS = 4 << 20
 """What the blocks of one long answer may come to in all."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms.axdr import length_octets, read_octets
 from adapters.protocols.dlms.enums import ApduTag
+from adapters.protocols.dlms.general_cipher import GeneralCipher
 from adapters.protocols.dlms.security import (
     HEADER_OCTETS,
     CounterWindow,
@@ -30,6 +31,9 @@ DEDICATED_TAG: dict[int, int] = {
 }
 """Plain tag to the tag of its service-specific dedicated ciphering."""
 
+_LAST_INITIATE = ApduTag.GLO_INITIATE_RESPONSE
+# Tag, length, security header, authentication tag; general-glo-ciphering names the system title as well.
+_OVERHEAD = 1 + 3 + 5 + 12 + 1 + 8
 _PLAIN_OF_GLOBAL = {ciphered: plain for plain, ciphered in GLOBAL_TAG.items()}
 _PLAIN_OF_DEDICATED = {ciphered: plain for plain, ciphered in DEDICATED_TAG.items()}
 
@@ -54,11 +58,13 @@ class SecureChannel:
     ``control`` is the protection we apply and, unless ``least`` says less, the least we accept.
     ``general`` chooses general-glo-ciphering over the service-specific tags. ``dedicated`` is the suite with
     the dedicated key, once the association has one; ``peer_title`` may be set later, when an AARE told it.
+    ``cipher`` is there where general-ciphering may be used, once that is agreed on; ``by_cipher`` sends
+    services that way.
     """
 
     __slots__ = (
-        "control", "dedicated", "dedicated_received", "dedicated_send", "general", "least", "own_title",
-        "peer_title", "received", "send", "suite",
+        "by_cipher", "cipher", "control", "dedicated", "dedicated_received", "dedicated_send", "general",
+        "least", "own_title", "peer_title", "received", "send", "suite",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +87,17 @@ class SecureChannel:
         self.least = self.control & 0x30 if least is None else least
         self.dedicated_received = CounterWindow()
         self.dedicated_send = InvocationCounter(1)
+        self.cipher: GeneralCipher | None = None
+        self.by_cipher = False
+
+    @property
+    def overhead(self) -> int:
+        """How many octets protection adds to an APDU, at most."""
+        return self.cipher.overhead if self.by_cipher and self.cipher is not None else _OVERHEAD
+
+    def ciphers(self, apdu: bytes) -> bool:
+        """Return whether ``apdu`` goes out in general-ciphering: services do, the initiate exchange not."""
+        return self.by_cipher and self.cipher is not None and GLOBAL_TAG.get(apdu[0], 0) > _LAST_INITIATE
 
     def use_dedicated(self, suite: Suite) -> None:
         """Cipher services with a new dedicated key from now on; its counters start afresh."""
@@ -113,6 +130,9 @@ class SecureChannel:
         ``counter``, ``suite`` and ``control`` override the channel's own, for those who want a wrong one.
         Raises LocalProtocolError for an APDU that has no ciphered form.
         """
+        if general is None and suite is None and self.ciphers(apdu):
+            assert self.cipher is not None
+            return self.cipher.protect(apdu, counter=counter, control=control)
         general = self.general if general is None else general
         if self.dedicated is None or not self._uses_dedicated(apdu[0], general):
             suite, send, tags = suite or self.suite, self.send, GLOBAL_TAG
@@ -140,6 +160,8 @@ class SecureChannel:
         demands), RemoteProtocolError for anything malformed.
         """
         tag = apdu[0] if apdu else 0
+        if tag == ApduTag.GENERAL_CIPHERING:
+            return self._opened(apdu)
         title, position = self.peer_title, 1
         if tag == 0xDB or tag == 0xDC:
             sender, position = read_octets(apdu, 1)
@@ -178,3 +200,10 @@ class SecureChannel:
         if not self.peer_title:
             self.peer_title = title  # told by the general header, now vouched for by the tag
         return Unprotected(plain, control, counter, expected)
+
+    def _opened(self, apdu: bytes) -> Unprotected:
+        if self.cipher is None:
+            raise RemoteProtocolError("general-ciphering where it was not agreed on", data=apdu)
+        expected = self.received.expected
+        opened = self.cipher.open(apdu, self.least)
+        return Unprotected(opened.apdu, opened.control, opened.counter, expected)

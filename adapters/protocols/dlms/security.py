@@ -19,6 +19,7 @@ message.
 from __future__ import annotations
 
 import hmac
+from copy import copy
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import ClassVar, Protocol
@@ -105,6 +106,10 @@ class Suite(Protocol):
 
     def check_proof(self, proof: bytes, challenge: bytes, title: bytes) -> int:
         """Return the invocation counter of a verified f(challenge)."""
+        ...
+
+    def vouching_for(self, beside: bytes) -> Suite:
+        """Return the suite with the same keys, its tags vouching for ``beside`` as well."""
         ...
 
 
@@ -203,6 +208,12 @@ class SecuritySuite0:
         if not hmac.compare_digest(self.prove(challenge, title, counter), proof):
             raise DecipheringFailed("the GMAC does not fit the challenge", data=proof)
         return counter
+
+    def vouching_for(self, beside: bytes) -> SecuritySuite0:
+        """Return the suite with the same keys, its tags vouching for ``beside`` as well."""
+        other = copy(self)
+        other._aad_a, other._aad_ae = self._aad_a + beside, self._aad_ae + beside
+        return other
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(<keys>)"

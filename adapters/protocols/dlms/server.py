@@ -265,6 +265,7 @@ class ServerAssociation:
             inner = channel.unprotect(octets).apdu
         except RemoteProtocolError as error:
             return self._security_refusal(error)
+        channel.by_cipher = octets[0] == ApduTag.GENERAL_CIPHERING
         request = apdus.decode(inner)
         service = _SERVICE_OF.get(type(request))
         if service is None:
@@ -272,6 +273,8 @@ class ServerAssociation:
         answer = self._service(service, cast(Request, request))
         if answer is None or answer[0] == ApduTag.EXCEPTION_RESPONSE:
             return answer  # an exception-response has no ciphered form
+        if channel.by_cipher and channel.cipher is not None:
+            return channel.cipher.answer(answer)
         return channel.protect(answer, general=octets[0] in _GENERAL_TAGS)
 
     def _security_refusal(self, error: RemoteProtocolError) -> bytes | None:

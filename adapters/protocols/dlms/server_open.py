@@ -26,12 +26,14 @@ from adapters.protocols.dlms.enums import (
     ApplicationContext,
     AssociationResult,
     ConfirmedService,
+    Conformance,
     DiagnosticSource,
     MechanismId,
     ServiceError,
     ServiceErrorType,
     StateError,
 )
+from adapters.protocols.dlms.general_cipher import GeneralCipher
 from adapters.protocols.dlms.hls import TITLED_MECHANISMS, Exchange, HlsCredentials
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
@@ -49,8 +51,6 @@ from adapters.protocols.dlms.server_policy import Ciphering, Denial, SecurityEve
 DLMS_VERSION = 6
 SMALLEST_PDU = 64
 _CHALLENGE_OCTETS = range(8, 65)
-# Tag, length, security header, authentication tag; general ciphering names the system title as well.
-_CIPHERING_OVERHEAD = 1 + 3 + 5 + 12 + 1 + 8
 
 # Values of the CHOICE `initiate` of a ServiceError (Green Book 9.5, ASN.1 of COSEMpdu).
 _OTHER, _VERSION_TOO_LOW, _INCOMPATIBLE_CONFORMANCE, _PDU_TOO_SHORT = 0, 1, 2, 3
@@ -74,7 +74,7 @@ class Granted:
     @property
     def overhead(self) -> int:
         """How many octets ciphering adds to an APDU, at most."""
-        return 0 if self.channel is None else _CIPHERING_OVERHEAD
+        return 0 if self.channel is None else self.channel.overhead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +215,9 @@ def _grant(request: Aarq, policy: ServerPolicy) -> Opening:
             mechanism=request.mechanism,
             authentication_value=policy.challenge(),
         )
+    protects = bool(response.conformance & Conformance.GENERAL_PROTECTION)
+    if channel is not None and terms.ciphering is not None and protects:
+        channel.cipher = _cipher(channel, terms.ciphering)
     granted = Granted(
         request=request,
         response=response,
@@ -263,6 +266,20 @@ def _channel(request: Aarq, policy: ServerPolicy, terms: Terms) -> SecureChannel
         received=ciphering.received,
         control=ciphering.control,
         least=ciphering.least,
+    )
+
+
+def _cipher(channel: SecureChannel, ciphering: Ciphering) -> GeneralCipher:
+    return ciphering.cipher(
+        suite=ciphering.suite,
+        authentication_key=ciphering.authentication_key,
+        own_title=channel.own_title,
+        peer_title=channel.peer_title,
+        send=ciphering.send,
+        received=ciphering.received,
+        control=ciphering.control,
+        seen=ciphering.seen,
+        agreement=ciphering.agreement,
     )
 
 

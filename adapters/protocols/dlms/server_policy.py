@@ -6,6 +6,8 @@ belongs to one client at one link. None of its methods may raise for what a clie
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -23,6 +25,7 @@ from adapters.protocols.dlms.enums import (
     DiagnosticSource,
     MechanismId,
 )
+from adapters.protocols.dlms.general_cipher import REMEMBERED, AgreementKeys, GeneralCipher
 from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.security import CounterWindow, InvocationCounter, Suite
 
@@ -62,7 +65,11 @@ BUSY = Denial(
 
 @dataclass(frozen=True, kw_only=True)
 class Ciphering:
-    """The keys and counters that the server and one client share; they outlive associations."""
+    """The keys and counters that the server and one client share; they outlive associations.
+
+    ``agreement`` is there where keys can be agreed on, ``cipher`` makes what handles general-ciphering, and
+    ``seen`` remembers messages whose keys were their own.
+    """
 
     suite: Suite
     authentication_key: bytes = field(repr=False)
@@ -70,6 +77,9 @@ class Ciphering:
     received: CounterWindow
     control: int = 0x30  # what every APDU must carry: authentication 10, encryption 20
     least: int | None = None  # what is demanded of the client, where that is less
+    agreement: AgreementKeys | None = None
+    cipher: Callable[..., GeneralCipher] = GeneralCipher
+    seen: deque[bytes] = field(default_factory=lambda: deque(maxlen=REMEMBERED), repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from adapters.errors import LocalProtocolError
 from adapters.protocols.dlms.client_events import Spoil
+from adapters.protocols.dlms.general_cipher import GeneralCipher
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import SUITES, Keys, SecurityControl, Suite
 
@@ -20,9 +21,11 @@ CIPHERING_FLAWS = frozenset(
         Spoil.UNCIPHERED,
         Spoil.OTHER_SUITE,
         Spoil.WEAKER_PROTECTION,
+        Spoil.FORGED_EPHEMERAL_KEY,
+        Spoil.OTHER_RECIPIENT,
     }
 )
-"""Flaws that can be put into any ciphered APDU."""
+"""Flaws of ciphered APDUs; the last two of those in general-ciphering."""
 
 
 BLOCK_FLAWS = frozenset({Spoil.WRONG_BLOCK_NUMBER, Spoil.BLOCK_ABORT})
@@ -76,6 +79,9 @@ def protect_spoiled(
     """Return ``apdu`` as ``channel`` protects it, but with one ciphering flaw. Raises LocalProtocolError."""
     if spoil is Spoil.UNCIPHERED:
         return apdu
+    if general is None and channel.ciphers(apdu):
+        assert channel.cipher is not None
+        return _spoiled_by_cipher(channel.cipher, keys, apdu, spoil)
     if spoil is Spoil.WRONG_KEY:
         wrong = SUITES[channel.suite.number](wrong_keys(keys, channel.control))
         return channel.protect(apdu, suite=wrong, general=general)
@@ -91,6 +97,24 @@ def protect_spoiled(
         counter = old_counter(channel.counter_for(apdu, general).next_value, spoil)
         return channel.protect(apdu, counter=counter, general=general)
     raise nothing_to_spoil(spoil, "a ciphered APDU")
+
+
+def _spoiled_by_cipher(cipher: GeneralCipher, keys: Keys, apdu: bytes, spoil: Spoil) -> bytes:
+    """Return ``apdu`` in general-ciphering with one flaw."""
+    match spoil:
+        case Spoil.WRONG_KEY:
+            return cipher.protect(apdu, keys=wrong_keys(keys, cipher.control))
+        case Spoil.DAMAGED_TAG if cipher.control & SecurityControl.AUTHENTICATED:
+            return flipped(cipher.protect(apdu))
+        case Spoil.WEAKER_PROTECTION:
+            return cipher.protect(apdu, control=_weaker(cipher.control))
+        case Spoil.FORGED_EPHEMERAL_KEY:
+            return cipher.protect(apdu, forged=True)
+        case Spoil.OTHER_RECIPIENT:
+            return cipher.protect(apdu, recipient=flipped(cipher.peer_title))
+        case Spoil.REPLAYED_COUNTER if cipher.last_sent:
+            return cipher.last_sent  # a key of its own has no counter: the whole message comes again
+    raise nothing_to_spoil(spoil, "this message in general-ciphering")
 
 
 def _other_suite(channel: SecureChannel, keys: Keys) -> Suite:
