@@ -38,6 +38,8 @@ def _of_client(name: str, client: Client, suite: int, site: str, seed: int) -> C
         else b"",
         signing_key=_scalar(site, seed, f"{name}.signing_key", curve),
         meter_signing_key=_scalar(site, seed, "meter_signing_key", curve),
+        agreement_key=_scalar(site, seed, f"{name}.agreement_key", curve),
+        meter_agreement_key=_scalar(site, seed, "meter_agreement_key", curve),
         **{key: _octets(site, seed, f"{name}.{key}", size) for key in _KEYS},
     )
 
@@ -56,6 +58,9 @@ def as_text(secrets: dict[str, ClientSecrets]) -> dict[str, str]:
         if secret.signing_key:
             found[f"{client}.signing_key"] = secret.signing_key.hex()
             found[f"{client}.meter_public_key"] = SigningKey(secret.meter_signing_key).public_octets.hex()
+            found[f"{client}.agreement_key"] = secret.agreement_key.hex()
+            public = SigningKey(secret.meter_agreement_key).public_octets
+            found[f"{client}.meter_agreement_public_key"] = public.hex()
     return found
 
 

@@ -52,6 +52,7 @@ from adapters.protocols.dlms.enums import (
     MechanismId,
     ServiceError,
 )
+from adapters.protocols.dlms.general_cipher import AgreementKeys, KeyWay
 from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.link import ApduReceived
 from adapters.protocols.dlms.security import SUITES, InvocationCounter, Keys, SecurityControl
@@ -125,6 +126,28 @@ def _credentials(secrets: Mapping[str, bytes]) -> HlsCredentials:
         ) from None
 
 
+def _agreement(secrets: Mapping[str, bytes], random: Callable[[int], bytes]) -> AgreementKeys | None:
+    """Return what key agreement needs, None where the bench gives less than all of it. Raises BenchError."""
+    try:
+        private, public = secrets["agreement_key"], secrets["meter_agreement_public_key"]
+        signing, signer = secrets["signing_key"], secrets["meter_public_key"]
+    except KeyError:
+        return None
+    try:
+        return AgreementKeys(
+            ours=SigningKey(private),
+            theirs=VerifyingKey(public),
+            signing=SigningKey(signing),
+            signer=VerifyingKey(signer),
+            random=random,
+        )
+    except ProtocolError:
+        raise BenchError(
+            f"agreement_key ({len(private)} octets) or meter_agreement_public_key ({len(public)})"
+            " is no key of suite 1 or 2"
+        ) from None
+
+
 class OpenAssociation:
     """An association that is open, or about to be. Not open after any method raised LinkLost."""
 
@@ -142,11 +165,13 @@ class OpenAssociation:
         counter: InvocationCounter,
         flaw: Flaw | None,
         link_connection: bool = False,
+        general_ciphering: str = "",
     ) -> None:
         self.name, self.client, self.entry = name, client, entry
         self.mechanism, self.line = mechanism, line
         self._keys, self._title, self._random = keys, system_title, random
         self._flaw = flaw
+        self._key_way = KeyWay(general_ciphering) if general_ciphering else None
         self._link_up = self._intact = False
         self._connectionless = mechanism == "pre-established" and not link_connection
         self._engine = line.engine(entry.sap)
@@ -180,6 +205,8 @@ class OpenAssociation:
             max_pdu=self.entry.max_pdu,
             pre_established=self.mechanism == "pre-established",
             window=int(self.line.opened.options.get("general_blocks", 0)),
+            key_way=self._key_way,
+            agreement=_agreement(self._keys, self._random) if self._key_way is not None else None,
         )
         application = ClientAssociation(settings, self._random(CHALLENGE_OCTETS))
         if application.channel is not None:

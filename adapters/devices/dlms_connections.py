@@ -22,6 +22,7 @@ from adapters.errors import (
     TransportError,
 )
 from adapters.profiles.model import Client, Profile
+from adapters.protocols.dlms.general_cipher import KeyWay
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext, OpenedLink
 from adapters.roles import AssociationOpened, AssociationReleased
@@ -37,7 +38,8 @@ _NEEDED_SECRETS: dict[str, tuple[str, ...]] = {
     "hls-sha256": ("hls_secret",),
     "hls-ecdsa": ("signing_key", "meter_public_key"),
 }
-_SECRET_KINDS = ("password", *_KEYS, "hls_secret", "signing_key", "meter_public_key")
+_AGREEMENT = ("agreement_key", "meter_agreement_public_key", "signing_key", "meter_public_key")
+_SECRET_KINDS = ("password", *_KEYS, "hls_secret", *_AGREEMENT)
 
 
 class Connections:
@@ -54,7 +56,13 @@ class Connections:
         self.prepared: dict[str, tuple[str, MessageOut]] = {}
 
     def associate(
-        self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""
+        self,
+        client: str = "",
+        link: str = "",
+        association: str = "",
+        mechanism: str = "",
+        flaw: str = "",
+        general_ciphering: str = "",
     ) -> AssociationOpened:
         """Open an association (see the role)."""
         link = link or self.default_link()
@@ -77,11 +85,12 @@ class Connections:
             entry=entry,
             mechanism=mechanism,
             line=line,
-            keys=self.keys(client, mechanism, is_ciphered(entry, mechanism)),
+            keys=self.keys(client, mechanism, is_ciphered(entry, mechanism), general_ciphering),
             system_title=bytes.fromhex(self._profile.security.client_system_title),
             random=self._context.random_octets,
             counter=self._counter(client, entry, mechanism),
             flaw=Flaw.of(flaw),
+            general_ciphering=general_ciphering,
         )
         try:
             result = opened.open()
@@ -329,10 +338,13 @@ class Connections:
             self._in_use[client, kind] = secret
             self._counters.pop(client, None)
 
-    def keys(self, client: str, mechanism: str, ciphered: bool = False) -> dict[str, bytes]:
+    def keys(
+        self, client: str, mechanism: str, ciphered: bool = False, key_way: str = ""
+    ) -> dict[str, bytes]:
         """Return a client's secrets. Raises NotPermitted where the bench lacks one the mechanism needs."""
         found = self._known_secrets(client)
-        for kind in {*_NEEDED_SECRETS.get(mechanism, ()), *(_KEYS if ciphered else ())}:
+        agreed = _AGREEMENT if key_way in (KeyWay.ONE_PASS, KeyWay.STATIC) else ()
+        for kind in {*_NEEDED_SECRETS.get(mechanism, ()), *(_KEYS if ciphered else ()), *agreed}:
             if kind not in found:
                 raise NotPermitted(
                     f"device {self._context.name}: the bench gives no secret {client}.{kind} for {mechanism}"

@@ -83,10 +83,16 @@ class DlmsServices:
     # --- associations -----------------------------------------------------------------------------------
 
     def associate(
-        self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""
+        self,
+        client: str = "",
+        link: str = "",
+        association: str = "",
+        mechanism: str = "",
+        flaw: str = "",
+        general_ciphering: str = "",
     ) -> AssociationOpened:
         """Open an association (see the role)."""
-        return self._connections.associate(client, link, association, mechanism, flaw)
+        return self._connections.associate(client, link, association, mechanism, flaw, general_ciphering)
 
     def release(self, association: str = "") -> AssociationReleased:
         """Release an association and, where it was the last on its link, the link layer."""

@@ -25,6 +25,7 @@ Mechanism = Literal[
 AssociationFlaw = Literal[
     "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
 ]
+KeyWay = Literal["", "identified", "one-pass", "static"]
 RequestFlaw = Literal[
     "",
     "wrong-key",
@@ -37,6 +38,8 @@ RequestFlaw = Literal[
     "block-abort",
     "other-suite",
     "weaker-protection",
+    "forged-ephemeral-key",
+    "other-recipient",
 ]
 Service = Literal["get", "set", "action"]
 
@@ -167,12 +170,14 @@ class DlmsMeter(
         association: str = "",
         mechanism: Mechanism = "",
         flaw: AssociationFlaw = "",
+        general_ciphering: KeyWay = "",
     ) -> AssociationOpened:
         """Open an association (link set-up, AARQ and, for HLS, the four-pass exchange).
 
         An empty ``client`` is the first the bench holds secrets of (or one that needs none), an empty
         ``link`` the bench's first; ``sap:77`` is a client address no profile lists. ``mechanism`` overrides
-        the profile's; ``flaw`` spoils one thing on purpose.
+        the profile's; ``flaw`` spoils one thing on purpose. ``general_ciphering`` sends every service in an
+        APDU of that name, under the global key (identified) or one agreed on for it (one-pass, static).
         """
         ...
 
@@ -202,7 +207,8 @@ class DlmsMeter(
         """GET an attribute; ``object`` is a profile name or an OBIS code with class, e.g. 3/1-0:1.8.0.255.
 
         ``flaw``: damaged-tag, wrong-key, replayed-counter, unciphered, unconfirmed; wrong-block-number and
-        block-abort spoil a transfer in blocks after its first one.
+        block-abort spoil a transfer in blocks after its first one; forged-ephemeral-key and other-recipient
+        a message in general-ciphering.
         """
         ...
 

@@ -26,7 +26,9 @@ _SYMMETRIC_KEYS = (
     "authentication_key", "encryption_key", "master_key", "broadcast_key",
     "next_authentication_key", "next_encryption_key", "next_broadcast_key",
 )  # fmt: skip
-_SECRET_KINDS = ("password", *_SYMMETRIC_KEYS, "hls_secret", "signing_key", "meter_public_key")
+_PRIVATE_KEYS = ("signing_key", "agreement_key")
+_PUBLIC_KEYS = ("meter_public_key", "meter_agreement_public_key")
+_SECRET_KINDS = ("password", *_SYMMETRIC_KEYS, "hls_secret", *_PRIVATE_KEYS, *_PUBLIC_KEYS)
 _NEEDED = {
     "lls": ("password",),
     "hls-manufacturer": ("hls_secret",),
@@ -356,7 +358,8 @@ def _octets_of(kind: str, suite: int) -> int:
     """Return how many octets a key of ``kind`` has in ``suite``, 0 where it is not for the suite to say."""
     if kind in _SYMMETRIC_KEYS:
         return _KEY_OCTETS[suite]
-    return {"signing_key": 1, "meter_public_key": 2}.get(kind, 0) * _CURVE_OCTETS.get(suite, 0)
+    numbers = 1 if kind in _PRIVATE_KEYS else 2 if kind in _PUBLIC_KEYS else 0
+    return numbers * _CURVE_OCTETS.get(suite, 0)
 
 
 def _lacking_secrets(device: DeviceEntry, profile: AnyProfile) -> Iterator[tuple[str, str]]:

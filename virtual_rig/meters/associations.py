@@ -20,10 +20,12 @@ from adapters.protocols.dlms.enums import (
     DataAccessResult,
     MechanismId,
 )
+from adapters.protocols.dlms.general_cipher import AgreementKeys
 from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.server import ServerAssociation
 from adapters.protocols.dlms.server_policy import (
     BUSY,
+    Ciphering,
     Denial,
     SecurityEvent,
     Service,
@@ -34,6 +36,7 @@ from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.guarded import GuardedAssociation
 from virtual_rig.meters.lock_out import LockOut
 from virtual_rig.meters.mcs301 import Mcs301
+from virtual_rig.meters.message_keys import agreement_of, ciphering_of
 from virtual_rig.meters.proofs import NEWER_PROOFS, careless_signer, credentials_of, judged
 from virtual_rig.meters.refusals import Refusals
 from virtual_rig.meters.security_setup import CLASS_ID as SECURITY_SETUP
@@ -46,8 +49,8 @@ PUBLIC, MANAGEMENT, READING, PRE_ESTABLISHED = "public", "management", "reading"
 class ClientSecrets:
     """What one client proves itself with, and what the meter answers it with.
 
-    ``signing_key`` is the client's and ``meter_signing_key`` the meter's private key; the ``next_`` keys are
-    spares for a change of keys.
+    ``signing_key`` is the client's and ``meter_signing_key`` the meter's private key, ``agreement_key`` and
+    ``meter_agreement_key`` those for key agreement; the ``next_`` keys are spares for a change of keys.
     """
 
     encryption_key: bytes = field(repr=False)
@@ -56,6 +59,8 @@ class ClientSecrets:
     hls_secret: bytes = field(default=b"", repr=False)
     signing_key: bytes = field(default=b"", repr=False)
     meter_signing_key: bytes = field(default=b"", repr=False)
+    agreement_key: bytes = field(default=b"", repr=False)
+    meter_agreement_key: bytes = field(default=b"", repr=False)
     master_key: bytes = field(default=b"", repr=False)
     broadcast_key: bytes = field(default=b"", repr=False)
     next_encryption_key: bytes = field(default=b"", repr=False)
@@ -97,6 +102,7 @@ class AssociationTable:
         self.last_challenge = b""
         self.credentials: dict[str, HlsCredentials] = {}
         self.passwords: dict[str, bytes] = {}
+        self.agreements: dict[str, AgreementKeys | None] = {}
         for name, secret in secrets.items():
             if name in meter.security.of:
                 keys = {
@@ -110,6 +116,13 @@ class AssociationTable:
                 secret.hls_secret, secret.meter_signing_key, secret.signing_key
             )
             self.passwords[name] = secret.password
+            self.agreements[name] = agreement_of(
+                secret.meter_agreement_key,
+                secret.agreement_key,
+                secret.meter_signing_key,
+                secret.signing_key,
+                meter.world.random_for(f"{meter.identity.serial}/{name}/ephemeral"),
+            )
         self.objects = AssociationObjects(meter, self.status_of)
         self.lock_out = LockOut(meter.world, meter.profile.lock_out)
         self.refusals = Refusals(meter.world, meter.model)
@@ -213,9 +226,12 @@ class ClientAtLink:
             max_pdu=rules.max_pdu,
             password=self.table.passwords.get(self.client, b"00000000"),
             serves_plain=not self.world.obeys("DLX-NEG-25"),
-            ciphering=None if setup is None else setup.ciphering,
+            ciphering=None if setup is None else self._ciphering(setup.ciphering),
             hls=careless_signer(hls, self.world),
         )
+
+    def _ciphering(self, ciphering: Ciphering | None) -> Ciphering | None:
+        return ciphering_of(ciphering, self.table.agreements.get(self.client), self.world)
 
     def claim(self) -> Denial | None:
         """Take a place at this port: the parallel association policies."""

@@ -81,6 +81,7 @@ from adapters.protocols.dlms.apdu_set import (
 )
 from adapters.protocols.dlms.budget import DEFAULT, Budget, Work
 from adapters.protocols.dlms.enums import ApduTag
+from adapters.protocols.dlms.general_protection import GeneralCiphering, decode_ciphering
 
 __all__ = [
     "CIPHERED_TAGS", "DECODERS", "NOT_BUILT", "Aare", "Aarq", "ActionOutcome", "ActionRequest",
@@ -89,9 +90,10 @@ __all__ = [
     "ActionResponse", "ActionResponseNextPblock", "ActionResponseNormal", "ActionResponseWithList",
     "ActionResponseWithPblock", "Apdu", "AttributeDescriptor", "Ciphered", "ConfirmedServiceError",
     "DataBlock", "DataNotification", "EventNotification", "ExceptionResponse", "GeneralBlock",
-    "GeneralCiphered", "GetRequest", "GetRequestNext", "GetRequestNormal", "GetRequestWithList",
-    "GetResponse", "GetResponseNormal", "GetResponseWithDatablock", "GetResponseWithList", "InitiateRequest",
-    "InitiateResponse", "Invoked", "MethodDescriptor", "Rlre", "Rlrq", "SelectiveAccess", "ServiceNotBuilt",
+    "GeneralCiphered", "GeneralCiphering", "GetRequest", "GetRequestNext", "GetRequestNormal",
+    "GetRequestWithList", "GetResponse", "GetResponseNormal", "GetResponseWithDatablock",
+    "GetResponseWithList", "InitiateRequest", "InitiateResponse", "Invoked", "MethodDescriptor", "Rlre",
+    "Rlrq", "SelectiveAccess", "ServiceNotBuilt",
     "SetRequest", "SetRequestNormal", "SetRequestWithDatablock", "SetRequestWithFirstDatablock",
     "SetRequestWithList", "SetRequestWithListAndFirstDatablock", "SetResponse", "SetResponseDatablock",
     "SetResponseLastDatablock", "SetResponseLastDatablockWithList", "SetResponseNormal",
@@ -102,6 +104,7 @@ Apdu: TypeAlias = (
     Aarq | Aare | Rlrq | Rlre | InitiateRequest | InitiateResponse | GetRequest | GetResponse
     | SetRequest | SetResponse | ActionRequest | ActionResponse | DataNotification | GeneralBlock
     | EventNotification | ExceptionResponse | ConfirmedServiceError | Ciphered | GeneralCiphered
+    | GeneralCiphering
 )  # fmt: skip
 
 CIPHERED_TAGS: frozenset[int] = frozenset(
@@ -129,6 +132,7 @@ DECODERS: dict[int, Callable[[bytes, Work], Apdu]] = {
     ApduTag.CONFIRMED_SERVICE_ERROR: apdu_other.decode_confirmed_service_error,
     ApduTag.GENERAL_GLO_CIPHERING: apdu_other.decode_general_ciphered,
     ApduTag.GENERAL_DED_CIPHERING: apdu_other.decode_general_ciphered,
+    ApduTag.GENERAL_CIPHERING: lambda buf, _work: decode_ciphering(buf),
     **{tag: apdu_other.decode_ciphered for tag in ApduTag if tag.name.startswith(("GLO_", "DED_"))},
 }
 
@@ -141,7 +145,6 @@ NOT_BUILT: dict[int, str] = {
     0x18: "InformationReport (short names)",
     ApduTag.ACCESS_REQUEST: "ACCESS-Request",
     ApduTag.ACCESS_RESPONSE: "ACCESS-Response",
-    ApduTag.GENERAL_CIPHERING: "general-ciphering",
     ApduTag.GENERAL_SIGNING: "general-signing",
 }
 

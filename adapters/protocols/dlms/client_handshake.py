@@ -299,6 +299,7 @@ class Handshake:
             seen=deque(maxlen=REMEMBERED),
             agreement=settings.agreement,
             way=settings.key_way or KeyWay.IDENTIFIED,
+            transactions=self.challenge,
         )
         channel.by_cipher = settings.key_way is not None
 

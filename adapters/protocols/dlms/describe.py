@@ -11,6 +11,14 @@ from adapters.protocols.dlms.apdu_common import Invoked, SelectiveAccess
 from adapters.protocols.dlms.budget import Budget
 from adapters.protocols.dlms.data import BitString, CompactArray, Data
 from adapters.protocols.dlms.enums import ApduTag, AssociationResult, DataAccessResult
+from adapters.protocols.dlms.general_protection import (
+    ONE_PASS,
+    STATIC_UNIFIED,
+    AgreedKey,
+    IdentifiedKey,
+    KeyInformation,
+    WrappedKey,
+)
 from adapters.protocols.dlms.security import SecurityControl
 
 _BUDGET = Budget(items=20_000)
@@ -110,6 +118,17 @@ def _header(body: bytes) -> str:
     )
     suite = f" suite={control & 0x0F}" if control & 0x0F else ""
     return f"ic={int.from_bytes(body[1:5], 'big')} policy={policy or 'none'}{suite} {len(body)} octets"
+
+
+def _key(key: KeyInformation | None) -> str:
+    match key:
+        case AgreedKey(scheme=scheme):
+            return {ONE_PASS: "one-pass key", STATIC_UNIFIED: "static key"}.get(scheme, "agreed key")
+        case WrappedKey():
+            return "wrapped key"
+        case IdentifiedKey(key_id=1):
+            return "broadcast key"
+    return "unicast key"
 
 
 def _get_block(apdu: apdus.GetResponseWithDatablock) -> str:
@@ -224,6 +243,10 @@ _LINES: dict[type, Callable[[Any], str]] = {
     ),
     apdus.Ciphered: lambda a: f"{a.tag.label} {_header(a.body)}",
     apdus.GeneralCiphered: lambda a: f"{a.tag.label} from={a.system_title.hex()} {_header(a.body)}",
+    apdus.GeneralCiphering: lambda a: (
+        f"{ApduTag.GENERAL_CIPHERING.label} from={a.header.originator.hex()} to={a.header.recipient.hex()}"
+        f" transaction={a.header.transaction.hex()} {_key(a.key)} {_header(a.content)}"
+    ),
 }
 
 

@@ -12,6 +12,7 @@ ephemeral key, or the transaction id; the last ``REMEMBERED`` of them are kept. 
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -65,7 +66,7 @@ class AgreementKeys:
     ours: SigningKey
     theirs: VerifyingKey
     signing: SigningKey
-    signer: VerifyingKey
+    signer: VerifyingKey | None
     random: Callable[[int], bytes] = field(repr=False)
 
     def ephemeral(self) -> SigningKey:
@@ -90,12 +91,13 @@ class GeneralCipher:
     """Protects and verifies general-ciphering APDUs.
 
     ``way`` is how we come by keys; an answer takes the way and the transaction id of its request. ``seen``
-    outlives the association, as counters do: a copy does not become fresh by a new AARQ.
+    outlives the association, as counters do: a copy does not become fresh by a new AARQ. ``transactions`` are
+    four octets no earlier association began its transaction ids with.
     """
 
     __slots__ = (
-        "_agreement", "_authentication_key", "_own", "_seen", "_send", "_suite", "_transaction",
-        "_transactions", "control", "last_sent", "peer_title", "received", "way",
+        "_agreement", "_authentication_key", "_own", "_seen", "_suite", "_transaction",
+        "_transactions", "_used", "control", "peer_title", "received", "send", "way",
     )  # fmt: skip
 
     def __init__(
@@ -111,14 +113,16 @@ class GeneralCipher:
         seen: deque[bytes],
         agreement: AgreementKeys | None = None,
         way: KeyWay = KeyWay.IDENTIFIED,
+        transactions: bytes = b"",
     ) -> None:
         self._suite, self._authentication_key = suite, authentication_key
         self._own, self.peer_title = own_title, peer_title
-        self._send, self.received, self.control = send, received, control
+        self.send, self.received, self.control = send, received, control
         self._agreement, self.way = agreement, way
-        self._transactions = InvocationCounter(1)
+        first = int.from_bytes(transactions[:4].ljust(4, b"\0"), "big") << 32
+        self._transactions = itertools.count(first + 1)
         self._transaction = b""
-        self.last_sent = b""
+        self._used: tuple[Header, bytes, KeyInformation] | None = None  # what the last request went out with
         self._seen = seen
 
     @property
@@ -137,15 +141,24 @@ class GeneralCipher:
         keys: Keys | None = None,
         recipient: bytes | None = None,
         forged: bool = False,
+        used: bool = False,
     ) -> bytes:
         """Return ``apdu`` for the peer, in a transaction of its own.
 
         The other arguments are for those who want something wrong: counter, control octet, keys, recipient,
-        or the signature of the ephemeral key. Raises LocalProtocolError where keys are needed that we lack.
+        the signature of the ephemeral key, or the key and transaction of the last request once more. Raises
+        LocalProtocolError where that is not possible.
         """
-        self._transaction = self._transactions.take().to_bytes(TRANSACTION_OCTETS, "big")
-        header = self._header(self.peer_title if recipient is None else recipient)
-        encryption_key, information = self._key_to_send(header)
+        encryption_key: bytes | None
+        if used:
+            if self._used is None:
+                raise LocalProtocolError("there is no key of a message's own that was used before")
+            header, encryption_key, information = self._used
+        else:
+            self._transaction = next(self._transactions).to_bytes(TRANSACTION_OCTETS, "big")
+            header = self._header(self.peer_title if recipient is None else recipient)
+            encryption_key, information = self._key_to_send(header)
+            self._used = None if encryption_key is None else (header, encryption_key, information)
         if forged:
             information = _forged(information)
         if encryption_key is not None:
@@ -157,11 +170,10 @@ class GeneralCipher:
         content = suite.protect(
             apdu,
             self._own,
-            self._send.take() if counter is None else counter,
+            self.send.take() if counter is None else counter,
             self.control if control is None else control,
         )
-        self.last_sent = GeneralCiphering(header=header, key=information, content=content).encode()
-        return self.last_sent
+        return GeneralCiphering(header=header, key=information, content=content).encode()
 
     def answer(self, apdu: bytes) -> bytes:
         """Return ``apdu`` protected as the request was that it answers, in the same transaction."""
@@ -172,7 +184,7 @@ class GeneralCipher:
             if encryption_key is None
             else self._suite_of(encryption_key, header)
         )
-        content = suite.protect(apdu, self._own, self._send.take(), self.control)
+        content = suite.protect(apdu, self._own, self.send.take(), self.control)
         return GeneralCiphering(header=header, key=information, content=content).encode()
 
     def _header(self, recipient: bytes) -> Header:

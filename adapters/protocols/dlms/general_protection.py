@@ -170,9 +170,11 @@ def one_pass_key(
 
 
 def one_pass_key_received(
-    agreed: AgreedKey, *, suite: int, header: Header, ours: SigningKey, signer: VerifyingKey
+    agreed: AgreedKey, *, suite: int, header: Header, ours: SigningKey, signer: VerifyingKey | None
 ) -> bytes:
     """Return the encryption key of a message we received; ``ours`` is our static key agreement key.
+
+    Without a ``signer`` nobody's word for the ephemeral key is asked for, as none should do it.
 
     Raises SignatureWrong unless ``signer`` vouches for the ephemeral key, RemoteProtocolError for another
     scheme or a point that is none.
@@ -181,7 +183,8 @@ def one_pass_key_received(
     if agreed.scheme != ONE_PASS or len(agreed.data) != 2 * size:
         raise RemoteProtocolError("this is no key agreed on by one-pass Diffie-Hellman", data=agreed.data)
     public, signature = agreed.data[:size], agreed.data[size:]
-    signer.verify(signature, public)
+    if signer is not None:
+        signer.verify(signature, public)
     return _derived(shared_secret(ours, VerifyingKey(public)), suite, header)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from adapters.errors import LocalProtocolError
 from adapters.protocols.dlms.client_events import Spoil
-from adapters.protocols.dlms.general_cipher import GeneralCipher
+from adapters.protocols.dlms.general_cipher import GeneralCipher, KeyWay
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import SUITES, Keys, SecurityControl, Suite
 
@@ -112,8 +112,10 @@ def _spoiled_by_cipher(cipher: GeneralCipher, keys: Keys, apdu: bytes, spoil: Sp
             return cipher.protect(apdu, forged=True)
         case Spoil.OTHER_RECIPIENT:
             return cipher.protect(apdu, recipient=flipped(cipher.peer_title))
-        case Spoil.REPLAYED_COUNTER if cipher.last_sent:
-            return cipher.last_sent  # a key of its own has no counter: the whole message comes again
+        case Spoil.REPLAYED_COUNTER | Spoil.LOWER_COUNTER if cipher.way is KeyWay.IDENTIFIED:
+            return cipher.protect(apdu, counter=old_counter(cipher.send.next_value, spoil))
+        case Spoil.REPLAYED_COUNTER:
+            return cipher.protect(apdu, used=True)  # a key of its own has no counter: the key comes again
     raise nothing_to_spoil(spoil, "this message in general-ciphering")
 
 
