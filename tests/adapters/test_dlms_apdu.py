@@ -133,7 +133,7 @@ def test_apdu_invoke_octet_has_id_class_and_priority() -> None:
     ("raw", "name"),
     [
         ("d900000000", "ACCESS-Request"),
-        ("dd00", "general-ciphering"),
+        ("df00", "general-signing"),
         ("0500", "ReadRequest (short names)"),
     ],
 )

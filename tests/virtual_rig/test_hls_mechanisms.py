@@ -12,7 +12,9 @@ from adapters.profiles.model import Profile
 from adapters.protocols.dlms import client_events as events
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_settings import ClientSettings
+from adapters.protocols.dlms.client_transfer import NotGranted
 from adapters.protocols.dlms.enums import MechanismId
+from adapters.protocols.dlms.general_cipher import KeyWay
 from adapters.protocols.dlms.hls import HlsCredentials
 from adapters.protocols.dlms.security import Keys
 from adapters.protocols.dlms.signatures import SigningKey, VerifyingKey
@@ -175,3 +177,46 @@ def test_dedicated_key_of_another_length_is_refused(bench: Bench) -> None:
     bench.build(2, True)
     client = bench.client(MechanismId.HLS_SHA256, bench.credentials(), dedicated_key=bytes(16))
     assert isinstance(bench.talk(client), events.AssociationRejected)
+
+
+def ungranted(bench: Bench) -> None:
+    """Build a meter of suite 1 that offers no general protection."""
+    bench.build(1, True)
+    management = bench.profile.clients["management"]
+    offered = [bit for bit in management.conformance if bit != "general-protection"]
+    clients = bench.profile.clients | {"management": management.model_copy(update={"conformance": offered})}
+    bench.profile = bench.meter.profile = bench.profile.model_copy(update={"clients": clients})
+
+
+def test_general_protection_that_was_not_granted_is_not_used(bench: Bench) -> None:
+    """The client falls back to the tags of the services; general APDUs are what the profile would have."""
+    ungranted(bench)
+    client = bench.client(MechanismId.HLS_SHA256, bench.credentials(), general=True)
+    assert isinstance(bench.talk(client), events.HlsConfirmed)
+    request = client.get(*LDN)
+    answer = bench.server.handle(request)
+    assert answer is not None
+    assert (request[0], answer[0]) == (0xC8, 0xCC)
+
+
+def test_general_ciphering_that_was_not_granted_is_asked_for_in_vain(bench: Bench) -> None:
+    """A plan that wants it is told which conformance bit is missing, before anything is sent."""
+    ungranted(bench)
+    client = bench.client(MechanismId.HLS_SHA256, bench.credentials(), key_way=KeyWay.IDENTIFIED)
+    assert isinstance(bench.talk(client), events.HlsConfirmed)
+    with pytest.raises(NotGranted, match="general-protection"):
+        client.get(*LDN)
+
+
+def test_meter_refuses_general_ciphering_it_did_not_grant(bench: Bench) -> None:
+    """A message of a kind that was not agreed on is not served, whatever its key."""
+    bench.build(1, True)
+    granted = bench.client(MechanismId.HLS_SHA256, bench.credentials(), key_way=KeyWay.IDENTIFIED)
+    assert isinstance(bench.talk(granted), events.HlsConfirmed)
+    request = granted.get(*LDN)
+    ungranted(bench)
+    other = bench.client(MechanismId.HLS_SHA256, bench.credentials())
+    assert isinstance(bench.talk(other), events.HlsConfirmed)
+    answer = bench.server.handle(request)
+    assert answer is not None
+    assert answer[0] == 0xD8
