@@ -29,17 +29,17 @@ class MeterCipher(GeneralCipher):
 
     def check_recipient(self, header: Header) -> None:
         """Refuse what is meant for another."""
-        if self._world.obeys("DLX-SEC-14"):
+        if self._world.obeys("DLX-GC-02"):
             super().check_recipient(header)
 
     def check_fresh(self, mark: bytes) -> None:
         """Refuse a message whose key was used before."""
-        if self._world.obeys("DLX-SEC-15"):
+        if self._world.obeys("DLX-GC-03"):
             super().check_fresh(mark)
 
     def one_pass(self, key: AgreedKey, header: Header, agreement: AgreementKeys) -> bytes:
         """Agree on a key with an ephemeral one that the client vouches for."""
-        if not self._world.obeys("DLX-SEC-13"):
+        if not self._world.obeys("DLX-GC-01"):
             agreement = replace(agreement, signer=None)
         return super().one_pass(key, header, agreement)
 
