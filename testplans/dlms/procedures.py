@@ -7,6 +7,7 @@ whose fields the plan's ``expect`` may check.
 from testplans.dlms import (
     access,
     any_profile,
+    billing,
     demand,
     identification,
     images,
@@ -18,6 +19,7 @@ from testplans.dlms import (
     preestablished,
     profile_rows,
     profile_selection,
+    profile_whole,
     push,
     sms,
     tariffs,
@@ -27,6 +29,7 @@ from testplans.dlms import (
 __all__ = [
     "access",
     "any_profile",
+    "billing",
     "demand",
     "identification",
     "images",
@@ -38,6 +41,7 @@ __all__ = [
     "preestablished",
     "profile_rows",
     "profile_selection",
+    "profile_whole",
     "push",
     "sms",
     "tariffs",

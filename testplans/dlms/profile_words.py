@@ -8,12 +8,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from adapters.errors import RemoteProtocolError
-from adapters.roles import DlmsMeter, ProfileRead
+from adapters.roles import DlmsMeter, ProfileColumn, ProfileRead
 from harness.steps import Steps
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTLED_S = 5.0
 """How long after a border its row is expected to be there."""
+
+
+CLOCK_INVALID, CLOCK_ADJUSTED, POWER_DOWN = 0x02, 0x20, 0x80
+"""Bits of the status of a row (IDIS package 2)."""
+_ENERGIES = ("Wh", "varh", "VAh")
 
 
 @contextmanager
@@ -76,6 +81,24 @@ def last_rows(meter: DlmsMeter, object: str, count: int, association: str) -> Pr
     return meter.read_profile(
         object, first_entry=max(present - count + 1, 1), last_entry=present, association=association
     )
+
+
+def is_energy(column: ProfileColumn) -> bool:
+    """Return whether a column is a register that only ever grows."""
+    return (column.class_id, column.attribute) == (3, 2) and column.unit in _ENERGIES
+
+
+def moment(octets: str) -> datetime:
+    """Return twelve octets of a date-time, in hexadecimal, as a moment. Raises RemoteProtocolError."""
+    try:
+        given = bytes.fromhex(octets)
+        deviation_min = int.from_bytes(given[9:11], "big", signed=True)
+        local = datetime(
+            int.from_bytes(given[:2], "big"), given[2], given[3], given[5], given[6], given[7], tzinfo=UTC
+        )
+    except (ValueError, IndexError):
+        raise RemoteProtocolError(f"{octets!r} is no moment") from None
+    return local + timedelta(minutes=deviation_min)
 
 
 def times(read: ProfileRead) -> list[datetime]:

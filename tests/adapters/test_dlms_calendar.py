@@ -1,4 +1,4 @@
-"""Activity calendars of several seasons, weeks and days: which day is today's, and what a change leaves alone."""
+"""Activity calendars of several seasons, weeks and days: today's day, and what a change leaves alone."""
 
 from __future__ import annotations
 
@@ -89,5 +89,5 @@ def test_calendar_that_is_none_is_told_apart_from_a_wrong_switching() -> None:
     empty = CalendarParts(TWO_SEASONS.name, TWO_SEASONS.seasons, TWO_SEASONS.weeks, "0100")
     with pytest.raises(RemoteProtocolError, match="cannot be read"):
         day_of(empty, MONDAY_IN_WINTER)
-    with pytest.raises(BenchError, match="no time|not a time"):
+    with pytest.raises(BenchError, match="not a time"):
         with_day(TWO_SEASONS, MONDAY_IN_WINTER, ("noon",), "0-0:10.0.100.255")
