@@ -18,7 +18,7 @@ from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.roles.dlms_control import CalendarDay, CalendarParts, ScheduleRead
 
 _SCRIPT, _TIMES = 2, 4
-_EMERGENCY_PROFILE = 8
+_EMERGENCY_PROFILE, _EMERGENCY_GROUPS = 8, 9
 _CALENDAR_PARTS = 4
 _ACTIVE, _PASSIVE = 2, 6  # the first of the four parts of each calendar: name, seasons, weeks, days
 _ANY, _ANY_YEAR = 0xFF, 0xFFFF
@@ -73,6 +73,22 @@ class DlmsControl(DlmsServices):
             typed.double_long_unsigned(duration_s),
         )
         self._asked(opened, lambda: opened.set(target, _EMERGENCY_PROFILE, value, True, None))
+
+    def read_emergency_groups(self, object: str, association: str = "") -> tuple[int, ...]:
+        """Read the emergency groups of a limiter (see the role)."""
+        opened = self._connections.find(association)
+        target = self._of_class(object, 71)
+        data = self._asked(opened, lambda: opened.get(target, _EMERGENCY_GROUPS, None)).data
+        assert data is not None
+        return tuple(each.integer() for each in data.items())
+
+    def set_emergency_groups(self, object: str, groups: tuple[int, ...], association: str = "") -> None:
+        """Write the emergency groups of a limiter (see the role)."""
+        opened = self._connections.find(association)
+        target = self._of_class(object, 71)
+        self._context.permit("disconnect")
+        value = typed.array(*(typed.long_unsigned(group) for group in groups))
+        self._asked(opened, lambda: opened.set(target, _EMERGENCY_GROUPS, value, True, None))
 
     def read_calendar(self, object: str, passive: bool = False, association: str = "") -> CalendarParts:
         """Read one of the two calendars of a class 20 object (see the role)."""

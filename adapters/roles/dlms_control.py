@@ -73,6 +73,15 @@ class DlmsControl(Protocol):
         """Write the emergency profile of a limiter (class 71): from when on, and for how long."""
         ...
 
+    def read_emergency_groups(self, object: str, association: str = "") -> tuple[int, ...]:
+        """Read which emergency profiles, by their numbers, may come into force at a limiter (class 71)."""
+        ...
+
+    @hurts("disconnect")
+    def set_emergency_groups(self, object: str, groups: tuple[int, ...], association: str = "") -> None:
+        """Write which emergency profiles may come into force at a limiter (class 71)."""
+        ...
+
     def read_calendar(self, object: str, passive: bool = False, association: str = "") -> CalendarParts:
         """Read the active or the passive calendar of a class 20 object."""
         ...

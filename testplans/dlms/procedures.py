@@ -9,6 +9,7 @@ from testplans.dlms import (
     any_profile,
     billing,
     demand,
+    emergency,
     events,
     identification,
     images,
@@ -23,6 +24,7 @@ from testplans.dlms import (
     profile_whole,
     push,
     sms,
+    switch_rules,
     tariffs,
     upkeep,
 )
@@ -32,6 +34,7 @@ __all__ = [
     "any_profile",
     "billing",
     "demand",
+    "emergency",
     "events",
     "identification",
     "images",
@@ -46,6 +49,7 @@ __all__ = [
     "profile_whole",
     "push",
     "sms",
+    "switch_rules",
     "tariffs",
     "upkeep",
 ]
