@@ -13,31 +13,32 @@ from harness.steps import Steps
 from testplans.dlms import profile_words as words
 
 _CLOCK_S = Decimal("1.5")  # a clock that shows whole seconds says one more or less
-_LOOKED_AT = 4  # rows at the end of a log: other events may have come in between
+_ON_THE_WAY_S = 10.0
+_LOOKED_AT = 6  # rows at the end of a log: other events may have come in between
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewestEvent:
-    """The newest row of an event log: its number, how old it is, and how many rows there are."""
+class EventLogged:
+    """Whether a log has an event that is no older than asked for: ``yes``, or what it has instead."""
 
-    code: int
-    age_s: Decimal
-    rows: int
+    logged: str
 
 
-@procedure("newest_event")
-def newest_event(run: Steps, *, meter: DlmsMeter, log: str, association: str) -> NewestEvent:
-    """Read the newest row of an event log; an empty log has event 0, which no log knows."""
-    now = meter.read_clock(association=association).device_time
-    newest = words.last_rows(meter, log, 1, association)
-    row = newest.rows[-1] if newest.rows else None
-    if row is None or row.time is None:
-        return NewestEvent(code=0, age_s=Decimal(0), rows=newest.count)
-    return NewestEvent(
-        code=int(str(row.values[0])),
-        age_s=Decimal(str((now - row.time).total_seconds())),
-        rows=words.number(meter, log, "entries_in_use", association),
-    )
+@procedure("event_logged")
+def event_logged(
+    run: Steps, *, meter: DlmsMeter, log: str, event: int, association: str, within: Duration = 10.0
+) -> EventLogged:
+    """Look for ``event`` (a number of the meter's own) in the rows a log took ``within`` the last seconds."""
+    codes = recent_events(meter, log, within, association)
+    told = "no: " + (", ".join(map(str, codes)) or "nothing new")
+    return EventLogged(logged="yes" if event in codes else told)
+
+
+def recent_events(meter: DlmsMeter, log: str, within_s: float, association: str) -> list[int]:
+    """Return the events at the end of a log that are no older than ``within_s``, oldest first."""
+    since = meter.read_clock(association=association).device_time - timedelta(seconds=within_s)
+    newest = words.last_rows(meter, log, _LOOKED_AT, association)
+    return [int(str(row.values[0])) for row in newest.rows if row.time is not None and row.time >= since]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ def registers_across_power_cut(
         moved = Decimal(str(round(meter.read_clock(association=association).drift_s - clock.drift_s, 2)))
         rows_now = words.number(meter, log, "entries_in_use", association)
         failure = words.last_rows(meter, log, 1, association)
-        newest = words.last_rows(meter, events, _LOOKED_AT, association)
+        codes = recent_events(meter, events, off + start_up + _ON_THE_WAY_S, association)
     for name, value in held.items():
         run.check(f"{name} after the cut", expected=str(value), actual=str(left[name]))
     run.measure(
@@ -106,8 +107,6 @@ def registers_across_power_cut(
         low=Decimal(int(off)) - slack_s,
         high=Decimal(int(off)) + slack_s,
     )
-    since = clock.device_time - timedelta(seconds=1)
-    codes = [int(str(row.values[0])) for row in newest.rows if row.time is not None and row.time >= since]
     run.check(
         f"events {power_down} (power down) and {power_up} (power up) since the cut, in this order",
         expected=[power_down, power_up],
