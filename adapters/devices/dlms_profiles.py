@@ -203,7 +203,9 @@ def _by_entry(shape: _Shape, wanted: Sequence[_Column], first: int, last: int) -
     if positions != list(range(positions[0], positions[-1] + 1)):
         raise BenchError("by entry a client can only choose neighbouring columns")
     numbers = typed.double_long_unsigned(max(first, 1)), typed.double_long_unsigned(last)
-    ends = typed.long_unsigned(positions[0]), typed.long_unsigned(positions[-1])
+    # Whole rows end at column 0, which is the last one there is: what most heads ask for.
+    last_column = 0 if len(wanted) == len(shape.columns) else positions[-1]
+    ends = typed.long_unsigned(positions[0]), typed.long_unsigned(last_column)
     return SelectiveAccess(2, typed.structure(*numbers, *ends))
 
 

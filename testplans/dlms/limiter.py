@@ -20,6 +20,7 @@ from testplans.dlms.supply_switch import (
     SwitchFound,
 )
 
+_AGAIN_S = 70.0  # a schedule looked at once a minute would act again by then
 _SECOND = 30  # of the minute: far from a full one, so that a meter which drops the seconds is early
 
 
@@ -149,7 +150,13 @@ def schedules_switch(
         bench.expect("before the time of the disconnection", CONNECTED, "DLX-LIM-09")
         run.clock.sleep_s(2 * MARGIN_S)
         bench.expect("after the time of the disconnection", DISCONNECTED, "DLX-LIM-09")
-        run.clock.sleep_s(lead - 2 * MARGIN_S)
+        with bench.open() as association:
+            meter.reconnect_supply(association)
+        run.clock.sleep_s(_AGAIN_S)
+        bench.expect("reconnected by hand after that", CONNECTED, "DLX-LIM-10")
+        with bench.open() as association:
+            meter.disconnect_supply(association)
+        run.clock.sleep_s(lead - 2 * MARGIN_S - _AGAIN_S)
         bench.expect("before the time of the reconnection", DISCONNECTED, "DLX-LIM-09")
         run.clock.sleep_s(2 * MARGIN_S)
         bench.expect("after the time of the reconnection", CONNECTED, "DLX-LIM-09")

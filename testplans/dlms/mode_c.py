@@ -17,7 +17,10 @@ from testplans.dlms.words import yes
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOutCompared:
-    """How a readout stands beside the profile and the registers; ``missing`` and ``wrong`` name the codes."""
+    """How a readout stands beside the profile and the registers, in codes.
+
+    A code that is shown twice is ``unexpected`` as well.
+    """
 
     listed: int
     shown: int
@@ -52,11 +55,13 @@ def compare_read_out(run: Steps, *, meter: DlmsMeter, link: str, association: st
             wrong.append(each.code)
     run.attach("readout", "text/csv", data="\n".join(rows) + "\n")
     codes = [each.code for each in listed]
+    told = [each.code for each in shown.data]
+    unexpected = [code for code in found if code not in codes or told.count(code) > 1]
     return ReadOutCompared(
         listed=len(listed),
         shown=shown.count,
         missing=" ".join(code for code in codes if code not in found) or "nothing",
-        unexpected=" ".join(code for code in found if code not in codes) or "nothing",
+        unexpected=" ".join(unexpected) or "nothing",
         wrong=" ".join(wrong) or "nothing",
         damaged=shown.damaged,
     )

@@ -18,7 +18,6 @@ CLOCK_ADJUSTED, POWER_DOWN = words.CLOCK_ADJUSTED, words.POWER_DOWN
 KEPT_ROWS = 8  # looked at again after a power cut
 NEAR = timedelta(seconds=60)  # a row this close to a border is meant to be that border's
 ON_THE_BORDER = timedelta(seconds=1)
-_COSEM_TIME = "hex:{:04x}{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}00{:04x}00"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,7 +253,7 @@ def profile_across_clock_change(
         before = words.number(meter, object, "entries_in_use", association)
         old = meter.read_clock(association=association).device_time
         zone_min = words.zone_of(meter, association)
-        _set_clock(meter, association, old + jump, zone_min)
+        words.set_clock(run, meter, association, old + jump, zone_min)
     try:
         border = words.wait_for_border(run, meter, client, link, period_s)
         with words.opened(meter, client, link) as association:
@@ -265,7 +264,7 @@ def profile_across_clock_change(
             later = words.last_rows(meter, object, 1, association)
     finally:
         with words.opened(meter, client, link) as association:
-            _set_clock(meter, association, run.clock.utc_now(), zone_min)
+            words.set_clock(run, meter, association, run.clock.utc_now(), zone_min)
     which = ("DLX-PROF-09",) if back else ("DLX-PROF-08",)
     run.check(
         "one new row, at the first border of the new time",
@@ -292,15 +291,6 @@ def profile_across_clock_change(
         behaviours=("DLX-PROF-07",),
     )
     return GapFound(rows=new, absent=int(shift) // period_s, marked=len(marked))
-
-
-def _set_clock(meter: DlmsMeter, association: str, moment: datetime, zone_min: int) -> None:
-    local = moment - timedelta(minutes=zone_min)
-    octets = _COSEM_TIME.format(
-        local.year, local.month, local.day, local.isoweekday(), local.hour, local.minute, local.second,
-        zone_min & 0xFFFF,
-    )  # fmt: skip
-    meter.set("clock", octets, "time", association)
 
 
 def _grid(stamps: list[datetime]) -> list[datetime]:

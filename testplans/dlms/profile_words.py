@@ -18,6 +18,8 @@ SETTLED_S = 5.0
 
 CLOCK_INVALID, CLOCK_ADJUSTED, POWER_DOWN = 0x02, 0x20, 0x80
 """Bits of the status of a row (IDIS package 2)."""
+_COSEM_TIME = "hex:{:04x}{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}00{:04x}00"
+_SET_WITHIN = timedelta(seconds=3)  # what a request takes, and the second a clock shows
 _ENERGIES = ("Wh", "varh", "VAh")
 
 
@@ -59,6 +61,23 @@ def borders(after: datetime, until: datetime, period_s: int, zone_min: int = 0) 
 def zone_of(meter: DlmsMeter, association: str) -> int:
     """Return the deviation of the meter's clock, in minutes as COSEM counts it."""
     return number(meter, "clock", "time_zone", association)
+
+
+def set_clock(run: Steps, meter: DlmsMeter, association: str, moment: datetime, zone_min: int) -> None:
+    """Set the clock, in local time, and look whether it shows what it was set to."""
+    local = moment - timedelta(minutes=zone_min)
+    octets = _COSEM_TIME.format(
+        local.year, local.month, local.day, local.isoweekday(), local.hour, local.minute, local.second,
+        zone_min & 0xFFFF,
+    )  # fmt: skip
+    meter.set("clock", octets, "time", association)
+    shown = meter.read_clock(association=association).device_time
+    run.check(
+        "the clock after it was set",
+        expected=moment.replace(microsecond=0),
+        actual=shown,
+        passed=abs(shown - moment) <= _SET_WITHIN,
+    )
 
 
 def wait_for_border(

@@ -75,12 +75,19 @@ def switch_across_power_cut(
     kept = bench.settings()
     try:
         bench.set_mode(4)
-        bench.set_limit(threshold_w, 77, 88)
+        over_s, under_s = 77, 88
+        bench.set_limit(threshold_w, over_s, under_s)
         with bench.open() as association:
             meter.disconnect_supply(association)
             tomorrow = meter.read_clock(association=association).device_time + timedelta(days=1)
             scheduled = meter.set_schedule("disconnect_schedule", tomorrow, association)
             limits = bench.limits(association)
+        written = {
+            "threshold_normal": threshold_w,
+            "min_over_threshold_duration": over_s,
+            "min_under_threshold_duration": under_s,
+        }
+        run.check("limits as they were written", expected=kept | written, actual=kept | limits)
         bench.cut(source, off, start_up)
         bench.expect("the switch after the cut", DISCONNECTED, "DLX-LIM-12")
         with bench.open() as association:

@@ -247,3 +247,35 @@ def tariff_across_power_cut(
         behaviours=("DLX-TAR-01",),
     )
     return TariffsFound(switchings=(f"{planned.at:%H:%M:%S} to tariff {planned.new}",))
+
+
+@procedure("tariff_across_clock_change", hurts=("configure",))
+def tariff_across_clock_change(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    tariffs: int = 2,
+    lead: Duration = 600.0,
+    client: str = "management",
+    link: str = "",
+) -> TariffsFound:
+    """Set the clock forward over a switching: the tariff is the new one at once, not at the next one."""
+    with _switching_today(run, meter, client, link, lead=lead, tariffs=tariffs) as planned:
+        with words.opened(meter, client, link) as association:
+            zone_min = words.zone_of(meter, association)
+            old = meter.read_clock(association=association).device_time
+            words.set_clock(run, meter, association, old + timedelta(seconds=lead + _MARGIN_S), zone_min)
+        try:
+            run.clock.sleep_s(_MARGIN_S)
+            with words.opened(meter, client, link) as association:
+                now = words.number(meter, ACTIVE, "value", association)
+        finally:
+            with words.opened(meter, client, link) as association:
+                words.set_clock(run, meter, association, run.clock.utc_now(), zone_min)
+    run.check(
+        "the tariff in force after the clock was set over its switching",
+        expected=planned.new,
+        actual=now,
+        behaviours=("DLX-TAR-07",),
+    )
+    return TariffsFound(switchings=(f"{planned.at:%H:%M:%S} to tariff {planned.new}",))
