@@ -24,13 +24,21 @@ class DaysFound:
 
 @procedure("check_daily_rows")
 def check_daily_rows(
-    run: Steps, *, meter: DlmsMeter, object: str, reference: str, association: str, before: int = -1
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    object: str,
+    reference: str,
+    association: str,
+    before: int = -1,
+    interrupted: bool = False,
 ) -> DaysFound:
     """Compare the rows of days with the clock and with the finer profile ``reference``.
 
     The newest row is of the last midnight of the meter's local time, there is one for each day before, and
     the values of a day are those of the finer profile at that midnight. There is one row more than the
-    ``before`` of the day before; a full profile has let its oldest go for it, and no other.
+    ``before`` of the day before; a full profile has let its oldest go for it, and no other. Where the day
+    was ``interrupted``, its row says power down.
     """
     zone_min = words.zone_of(meter, association)
     now = meter.read_clock(association=association).device_time
@@ -62,6 +70,15 @@ def check_daily_rows(
         passed=not odd,
         behaviours=("DLX-PROF-16",),
     )
+    if interrupted and days.rows:
+        status = days.rows[-1].status
+        run.check(
+            "the row of a day with a supply interruption says power down",
+            expected=f"0x{words.POWER_DOWN:02x} in the status",
+            actual="no status" if status is None else f"0x{status:02x}",
+            passed=bool((status or 0) & words.POWER_DOWN),
+            behaviours=("DLX-PROF-05",),
+        )
     finer = meter.read_profile(reference, since=midnight, until=midnight, association=association)
     names = [each.name for each in finer.columns]
     for column in (each.name for each in days.columns if each.name in names):
