@@ -55,7 +55,8 @@ def end_of_billing(
         maximum = meter.read_register(MAXIMUM, association=association).value
         if not maximum:
             run.inconclusive("there is no maximum demand after a period of load")
-        shown = meter.get(MAXIMUM, "capture_time", association).value
+        shown = str(meter.get(MAXIMUM, "capture_time", association).value)
+        zone_min = words.zone_of(meter, association)
         energy = meter.read_register("energy_import", association=association).value
         now = meter.read_clock(association=association).device_time
         meter.action(script, "execute", f"long-unsigned:{number}", association=association)
@@ -77,7 +78,7 @@ def end_of_billing(
         stamp = newest.column(AT)[0]
         run.check(
             "the row has the time of the maximum",
-            expected=words.moment(str(shown)),
+            expected=words.moment(shown, zone_min),
             actual=stamp,
             behaviours=("DLX-PROF-21",),
         )

@@ -13,7 +13,8 @@ from harness.steps import Steps
 from testplans.dlms import profile_words as words
 
 _MARKS = words.CLOCK_INVALID | words.CLOCK_ADJUSTED | words.POWER_DOWN
-_ON_TIME = timedelta(seconds=2)
+_ON_TIME, _HOUR = timedelta(seconds=2), timedelta(hours=1)
+_DAY_S = 86400
 _OLDEST_FIRST, _NEWEST_FIRST = "oldest first", "newest first"
 _ORDER = {1: _OLDEST_FIRST, 2: _NEWEST_FIRST, 3: _NEWEST_FIRST, 4: _OLDEST_FIRST}
 """sort_method -> the order of rows sorted by their clock: fifo, lifo, largest, smallest (Blue Book 4.3.6)."""
@@ -51,7 +52,7 @@ def check_whole_profile(run: Steps, *, meter: DlmsMeter, object: str, associatio
     order = _ORDER.get(method, _OLDEST_FIRST)
     run.check("the order of rows by sort method", expected=order, actual=_order(read) or order)
     rows = read.rows if order == _OLDEST_FIRST else read.rows[::-1]
-    odd = list(_unexplained(rows, read.period_s))
+    odd = list(unexplained(rows, read.period_s))
     run.check(
         "rows that are not one period after the row before, and do not say why",
         expected="none",
@@ -93,12 +94,14 @@ def _order(read: ProfileRead) -> str:
     return _OLDEST_FIRST if up > 0 else _NEWEST_FIRST if up < 0 else ""
 
 
-def _unexplained(rows: tuple[ProfileRow, ...], period_s: int) -> Iterator[str]:
+def unexplained(rows: tuple[ProfileRow, ...], period_s: int) -> Iterator[str]:
     """Yield the rows without a reason to be anywhere but one period after their predecessor.
 
-    Without a status a row cannot say why: then only a row that repeats the time before it is odd.
+    Without a status a row cannot say why: then only a row that repeats the time before it is odd. A day may
+    have an hour more or less: daylight saving time.
     """
     period = timedelta(seconds=period_s)
+    usual = (period, period - _HOUR, period + _HOUR) if period_s == _DAY_S else (period,)
     for earlier, later in pairwise(rows):
         if earlier.time is None or later.time is None:
             continue
@@ -106,6 +109,6 @@ def _unexplained(rows: tuple[ProfileRow, ...], period_s: int) -> Iterator[str]:
         if later.status is None:
             fits = step != timedelta(0)
         else:
-            fits = abs(step - period) <= _ON_TIME or bool(later.status & _MARKS)
+            fits = any(abs(step - each) <= _ON_TIME for each in usual) or bool(later.status & _MARKS)
         if not fits:
             yield f"{later.time:%d %H:%M:%S} after {earlier.time:%d %H:%M:%S}"

@@ -20,6 +20,7 @@ CLOCK_INVALID, CLOCK_ADJUSTED, POWER_DOWN = 0x02, 0x20, 0x80
 """Bits of the status of a row (IDIS package 2)."""
 _COSEM_TIME = "hex:{:04x}{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}00{:04x}00"
 _SET_WITHIN = timedelta(seconds=3)  # what a request takes, and the second a clock shows
+_NO_DEVIATION = -0x8000
 _ENERGIES = ("Wh", "varh", "VAh")
 
 
@@ -107,8 +108,11 @@ def is_energy(column: ProfileColumn) -> bool:
     return (column.class_id, column.attribute) == (3, 2) and column.unit in _ENERGIES
 
 
-def moment(octets: str) -> datetime:
-    """Return twelve octets of a date-time, in hexadecimal, as a moment. Raises RemoteProtocolError."""
+def moment(octets: str, zone_min: int = 0) -> datetime:
+    """Return twelve octets of a date-time, in hexadecimal, as a moment. Raises RemoteProtocolError.
+
+    Where it leaves its deviation open, that of the clock (``zone_min``) is meant.
+    """
     try:
         given = bytes.fromhex(octets)
         deviation_min = int.from_bytes(given[9:11], "big", signed=True)
@@ -117,7 +121,7 @@ def moment(octets: str) -> datetime:
         )
     except (ValueError, IndexError):
         raise RemoteProtocolError(f"{octets!r} is no moment") from None
-    return local + timedelta(minutes=deviation_min)
+    return local + timedelta(minutes=zone_min if deviation_min == _NO_DEVIATION else deviation_min)
 
 
 def times(read: ProfileRead) -> list[datetime]:
