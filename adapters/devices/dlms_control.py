@@ -1,22 +1,26 @@
-"""Schedules and emergency limits of a DLMS meter, as typed requests (classes 22 and 71)."""
+"""Schedules, emergency limits and calendars of a DLMS meter, as typed requests (classes 20, 22 and 71)."""
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime
+from functools import partial
 
 from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_calendar import day_of, decode, with_day
 from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.dlms_values import Target
 from adapters.errors import BenchError, Refused, RemoteProtocolError
-from adapters.profiles.model import obis_octets, obis_text
+from adapters.profiles.model import obis_text
 from adapters.protocols.dlms import data as typed
+from adapters.protocols.dlms.axdr import encode_data
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.datetimes import CosemDateTime
-from adapters.roles.dlms_control import ScheduleRead
+from adapters.roles.dlms_control import CalendarDay, CalendarParts, ScheduleRead
 
 _SCRIPT, _TIMES = 2, 4
-_EMERGENCY_PROFILE = 8
-_PASSIVE_DAYS = 9
+_EMERGENCY_PROFILE, _EMERGENCY_GROUPS = 8, 9
+_CALENDAR_PARTS = 4
+_ACTIVE, _PASSIVE = 2, 6  # the first of the four parts of each calendar: name, seasons, weeks, days
 _ANY, _ANY_YEAR = 0xFF, 0xFFFF
 
 
@@ -70,22 +74,57 @@ class DlmsControl(DlmsServices):
         )
         self._asked(opened, lambda: opened.set(target, _EMERGENCY_PROFILE, value, True, None))
 
-    def set_passive_day(
-        self, object: str, day: int, switches: tuple[str, ...], script_table: str, association: str = ""
-    ) -> None:
-        """Write the passive day table of an activity calendar (see the role)."""
+    def read_emergency_groups(self, object: str, association: str = "") -> tuple[int, ...]:
+        """Read the emergency groups of a limiter (see the role)."""
+        opened = self._connections.find(association)
+        target = self._of_class(object, 71)
+        data = self._asked(opened, lambda: opened.get(target, _EMERGENCY_GROUPS, None)).data
+        assert data is not None
+        return tuple(each.integer() for each in data.items())
+
+    def set_emergency_groups(self, object: str, groups: tuple[int, ...], association: str = "") -> None:
+        """Write the emergency groups of a limiter (see the role)."""
+        opened = self._connections.find(association)
+        target = self._of_class(object, 71)
+        self._context.permit("disconnect")
+        value = typed.array(*(typed.long_unsigned(group) for group in groups))
+        self._asked(opened, lambda: opened.set(target, _EMERGENCY_GROUPS, value, True, None))
+
+    def read_calendar(self, object: str, passive: bool = False, association: str = "") -> CalendarParts:
+        """Read one of the two calendars of a class 20 object (see the role)."""
+        opened = self._connections.find(association)
+        return CalendarParts(*self._calendar(opened, self._of_class(object, 20), passive))
+
+    def write_calendar(self, object: str, parts: CalendarParts, association: str = "") -> None:
+        """Write the passive calendar of a class 20 object (see the role)."""
         opened = self._connections.find(association)
         target = self._of_class(object, 20)
         self._context.permit("configure")
-        try:
-            table = typed.octet_string(obis_octets(script_table))
-            actions = [_day_action(each, table) for each in switches]
-        except ValueError as error:
-            raise BenchError(f"day table of {target.name}: {error}") from None
-        value = typed.array(typed.structure(typed.unsigned(day), typed.array(*actions)))
-        self._asked(opened, lambda: opened.set(target, _PASSIVE_DAYS, value, True, None))
+        held = self._calendar(opened, target, passive=True)
+        for attribute, (old, new) in enumerate(zip(held, parts.octets(), strict=True), _PASSIVE):
+            if old != new:
+                write = partial(opened.set, target, attribute, decode(new), True, None)
+                self._asked(opened, write)
+
+    def calendar_day(self, parts: CalendarParts, local: date) -> CalendarDay:
+        """Return the day a calendar has for a date (see the role)."""
+        return day_of(parts, local)
+
+    def calendar_with_day(
+        self, parts: CalendarParts, local: date, switches: tuple[str, ...], table: str
+    ) -> CalendarParts:
+        """Return a calendar in which a date's weekday has a day of its own (see the role)."""
+        return with_day(parts, local, switches, table)
 
     # --- inside -----------------------------------------------------------------------------------------
+
+    def _calendar(self, opened: OpenAssociation, target: Target, passive: bool) -> list[str]:
+        first, found = _PASSIVE if passive else _ACTIVE, []
+        for attribute in range(first, first + _CALENDAR_PARTS):
+            data = self._asked(opened, partial(opened.get, target, attribute, None)).data
+            assert data is not None
+            found.append(encode_data(data).hex())
+        return found
 
     def _of_class(self, name: str, class_id: int) -> Target:
         target = self._target(name)
@@ -109,16 +148,6 @@ def _execution_time(at: datetime, deviation_min: int) -> Data:
     octets = CosemDateTime.from_datetime(at, deviation_min=deviation_min).octets()
     date, clock = octets[:4] + bytes((_ANY,)), octets[5:8] + b"\x00"
     return typed.structure(typed.octet_string(clock), typed.octet_string(date))
-
-
-def _day_action(text: str, table: Data) -> Data:
-    """Return ``06:00=1`` as an action of a day. Raises ValueError."""
-    clock, equals, script = text.partition("=")
-    if not equals or not script.isdecimal():
-        raise ValueError(f"{text!r} is not a time and a script, such as 06:00=1")
-    at = time.fromisoformat(clock)
-    octets = typed.octet_string(bytes((at.hour, at.minute, at.second, 0)))
-    return typed.structure(octets, table, typed.long_unsigned(int(script)))
 
 
 def _time_text(data: Data) -> str:

@@ -49,12 +49,18 @@ class ModeCReading(DlmsServices):
         )
 
     def read_by_mode_c(
-        self, data: str, link: str = "", password: str = "none", leave: str = "break"
+        self,
+        data: str,
+        link: str = "",
+        password: str = "none",
+        leave: str = "break",
+        idle_s: float = 0.0,
     ) -> ModeCDone:
         """Read one data set in programming mode (see the role)."""
         with self._mode_c(link, Mode.PROGRAMMING) as session:
             session.program()
-            said = self._prove(session, password)
+            said = self._proved(session, password)
+            self._clock.sleep_s(idle_s)
             answer = session.command("R", "1", DataSet(address=data))
             found = answer.data[0] if answer is not None and answer.data else DataSet()
             if leave == "break":
@@ -73,7 +79,7 @@ class ModeCReading(DlmsServices):
         """Write one data set in programming mode (see the role)."""
         with self._mode_c(link, Mode.PROGRAMMING) as session:
             session.program()
-            said = self._prove(session, password)
+            said = self._proved(session, password)
             answer = session.command("W", "1", DataSet(address=data, value=value))
             session.leave()
         return ModeCDone(password=said, value="", unit="", acknowledged=answer is None, ended=session.ended)
@@ -99,13 +105,19 @@ class ModeCReading(DlmsServices):
         secret = self._context.secrets.get(PASSWORD)
         if secret is None:
             raise NotPermitted(f"device {self._context.name}: the bench gives no secret {PASSWORD}")
-        given = wrong_secret(secret.reveal()) if password == "wrong" else secret.reveal()
-        text = given.decode("ascii")
+        text = _given(secret.reveal(), password).decode("ascii")
         try:
             session.command("P", "1", DataSet(value=text))
         except Refused as refusal:
             return refusal.detail
         return "accepted"
+
+    def _proved(self, session: ModeCSession, password: str) -> str:
+        """Present the password for a command to follow. Raises Refused where the meter breaks off for it."""
+        said = self._prove(session, password)
+        if session.ended:
+            raise Refused("disconnected", said)
+        return said
 
     def _answers_sign_on(self, link: str) -> bool:
         """Return whether the port answers a sign-on for anyone."""
@@ -131,3 +143,15 @@ class ModeCReading(DlmsServices):
                 with suppress(LabError):  # whatever went wrong: do not leave the head in a session
                     session.leave()
             self._connections.drop_link(link)
+
+
+def _given(secret: bytes, password: str) -> bytes:
+    """Return the password to be given: the right one, or one that only looks like it."""
+    match password:
+        case "wrong":
+            return wrong_secret(secret)
+        case "longer":
+            return secret + secret[-1:]
+        case "empty":
+            return b""
+    return secret

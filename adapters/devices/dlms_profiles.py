@@ -94,6 +94,7 @@ class DlmsProfileReader(DlmsServices):
         columns: tuple[str, ...] = (),
         association: str = "",
         flaw: str = "",
+        told_in: str = "local",
     ) -> ProfileRead:
         """Read rows of a class 7 object (see the role)."""
         opened = self._connections.find(association)
@@ -108,7 +109,8 @@ class DlmsProfileReader(DlmsServices):
         if by_entry:
             selection = _by_entry(shape, wanted, first_entry, last_entry)
         elif by_time or columns:
-            selection = _by_range(shape, wanted, since or _OLDEST, until or _NEWEST)
+            deviation_min = 0 if told_in == "utc" else shape.zone_min
+            selection = _by_range(shape, wanted, since or _OLDEST, until or _NEWEST, deviation_min)
         else:
             selection = None
         if flaw:
@@ -182,12 +184,14 @@ class DlmsProfileReader(DlmsServices):
         return unit_symbol(parts[1].integer()), parts[0].integer()
 
 
-def _by_range(shape: _Shape, wanted: Sequence[_Column], since: datetime, until: datetime) -> SelectiveAccess:
+def _by_range(
+    shape: _Shape, wanted: Sequence[_Column], since: datetime, until: datetime, deviation_min: int
+) -> SelectiveAccess:
     clock = next((each for each in shape.columns if each.is_clock), None)
     if clock is None:
         raise BenchError("the profile captures no clock, so it has no range of time; read it by entries")
     ends = (
-        typed.octet_string(CosemDateTime.from_datetime(end, deviation_min=shape.zone_min).octets())
+        typed.octet_string(CosemDateTime.from_datetime(end, deviation_min=deviation_min).octets())
         for end in (since, until)
     )
     named = () if len(wanted) == len(shape.columns) else tuple(each.definition for each in wanted)
@@ -199,7 +203,9 @@ def _by_entry(shape: _Shape, wanted: Sequence[_Column], first: int, last: int) -
     if positions != list(range(positions[0], positions[-1] + 1)):
         raise BenchError("by entry a client can only choose neighbouring columns")
     numbers = typed.double_long_unsigned(max(first, 1)), typed.double_long_unsigned(last)
-    ends = typed.long_unsigned(positions[0]), typed.long_unsigned(positions[-1])
+    # Whole rows end at column 0, which is the last one there is: what most heads ask for.
+    last_column = 0 if len(wanted) == len(shape.columns) else positions[-1]
+    ends = typed.long_unsigned(positions[0]), typed.long_unsigned(last_column)
     return SelectiveAccess(2, typed.structure(*numbers, *ends))
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from adapters.profiles.model import ModeCData
 from adapters.roles.base import hurts
 
-ModeCPassword = Literal["right", "wrong", "none"]
+ModeCPassword = Literal["right", "wrong", "longer", "empty", "none"]
 Leaving = Literal["break", "hang-up"]
 
 
@@ -75,11 +75,18 @@ class DlmsModeC(Protocol):
         ...
 
     def read_by_mode_c(
-        self, data: str, link: str = "", password: ModeCPassword = "none", leave: Leaving = "break"
+        self,
+        data: str,
+        link: str = "",
+        password: ModeCPassword = "none",
+        leave: Leaving = "break",
+        idle_s: float = 0.0,
     ) -> ModeCDone:
         """Read one data set in programming mode (R1); ``hang-up`` leaves the session without a word.
 
-        A wrong ``password`` differs from the right one in its last character.
+        A wrong ``password`` differs from the right one in its last character, a ``longer`` one has one
+        character more; an ``empty`` one is given without any, where ``none`` is not given at all. ``idle_s``
+        is how long nothing is said before the read.
         """
         ...
 

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from adapters.roles.base import Anything
 
 ProfileFlaw = Literal["", "unknown-selector", "wrong-parameters"]
+TimeOf = Literal["local", "utc"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,7 @@ class DlmsProfiles(Protocol):
         columns: tuple[str, ...] = (),
         association: str = "",
         flaw: ProfileFlaw = "",
+        told_in: TimeOf = "local",
     ) -> ProfileRead:
         """Read rows of a class 7 object: a range of time, a range of entries, or all of it.
 
@@ -76,5 +78,6 @@ class DlmsProfiles(Protocol):
         goes. ``first_entry`` and ``last_entry`` count from 1, the oldest; 0 as the last means to the end
         (selector 2). ``columns`` are names of captured objects, by entry only neighbouring ones. ``flaw``
         spoils the selection on purpose: a selector class 7 does not have, or parameters of another shape.
+        ``told_in`` is whose time the ends of a range are written in, with its deviation beside it.
         """
         ...

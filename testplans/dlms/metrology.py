@@ -29,5 +29,44 @@ def shift_clock_and_back(run: Steps, *, meter: DlmsMeter, association: str, shif
     return ClockShift(moved_s=_seconds(shifted - before), left_s=_seconds(after - before))
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoadPointCompared:
+    """How many registers were compared with the load point, and which of them were wrong."""
+
+    compared: int
+    wrong: str
+
+
+@procedure("compare_load_point")
+def compare_load_point(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    association: str,
+    voltage_v: Decimal,
+    current_a: Decimal,
+    power_factor: Decimal,
+    phases: int = 3,
+    tolerance_percent: Decimal = Decimal("0.5"),
+) -> LoadPointCompared:
+    """Compare voltage, current and power of every phase, their sum and the power factor with what is applied.
+
+    The load point is the same on all phases; what is applied is imported, so nothing is exported.
+    """
+    power_w = voltage_v * current_a * power_factor
+    due = {"power_import": power_w * phases, "power_export": Decimal(0), "power_factor": power_factor}
+    for phase in range(1, phases + 1):
+        due |= {f"voltage_l{phase}": voltage_v, f"current_l{phase}": current_a, f"power_l{phase}": power_w}
+    wrong = []
+    for name, value in sorted(due.items()):
+        reading = meter.read_register(name, association=association)
+        step = Decimal(1).scaleb(reading.scaler)  # the register's last digit
+        slack = value * tolerance_percent / 100 + step
+        run.measure(name, reading.value, reading.unit, low=value - slack, high=value + slack)
+        if abs(reading.value - value) > slack:
+            wrong.append(name)
+    return LoadPointCompared(compared=len(due), wrong=", ".join(wrong) or "nothing")
+
+
 def _seconds(value: float) -> Decimal:
     return Decimal(str(round(value, 3)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from adapters.errors import LabError, Refused, TransportError
+from adapters.errors import LabError, ReadTimeout, Refused, TransportError
 from adapters.profiles.model import ModeCData
 from adapters.roles import DlmsMeter
 from adapters.roles.dlms_mode_c import ModeCPassword
@@ -17,7 +17,10 @@ from testplans.dlms.words import yes
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOutCompared:
-    """How a readout stands beside the profile and the registers; ``missing`` and ``wrong`` name the codes."""
+    """How a readout stands beside the profile and the registers, in codes.
+
+    A code that is shown twice is ``unexpected`` as well.
+    """
 
     listed: int
     shown: int
@@ -52,11 +55,13 @@ def compare_read_out(run: Steps, *, meter: DlmsMeter, link: str, association: st
             wrong.append(each.code)
     run.attach("readout", "text/csv", data="\n".join(rows) + "\n")
     codes = [each.code for each in listed]
+    told = [each.code for each in shown.data]
+    unexpected = [code for code in found if code not in codes or told.count(code) > 1]
     return ReadOutCompared(
         listed=len(listed),
         shown=shown.count,
         missing=" ".join(code for code in codes if code not in found) or "nothing",
-        unexpected=" ".join(code for code in found if code not in codes) or "nothing",
+        unexpected=" ".join(unexpected) or "nothing",
         wrong=" ".join(wrong) or "nothing",
         damaged=shown.damaged,
     )
@@ -106,6 +111,34 @@ def port_comes_back(
     return PortTried(during=during, read_out=yes(_reads_out(meter, link, witness)), dlms=dlms)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SessionHeld:
+    """Whether a session that was silent for a while still served its reader: ``yes`` or ``no``."""
+
+    served: str
+    password: str
+
+
+@procedure("idle_session")
+def idle_session(
+    run: Steps, *, meter: DlmsMeter, link: str, data: str, idle: Duration, witness: str
+) -> SessionHeld:
+    """Open a programming session, say nothing for ``idle``, which is less than its time-out, and read.
+
+    ``witness`` is an association on another link: while it is served and the port takes a sign-on again, a
+    session that does not answer has been given up by the meter.
+    """
+    try:
+        done = meter.read_by_mode_c(data, link, "right", idle_s=idle)
+    except ReadTimeout:
+        if not _reads_out(meter, link, witness):
+            raise
+        return SessionHeld(served="no", password="accepted")
+    except Refused as refusal:
+        return SessionHeld(served=f"no: {refusal.reason}", password="accepted")
+    return SessionHeld(served="yes", password=done.password)
+
+
 def _reads_out(meter: DlmsMeter, link: str, witness: str) -> bool:
     try:
         return meter.read_out(link).count > 0
@@ -137,15 +170,41 @@ class WriteTried:
 
 @procedure("try_mode_c_write", hurts=("configure",))
 def try_mode_c_write(
-    run: Steps, *, meter: DlmsMeter, link: str, data: str, value: str, password: str, association: str
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    link: str,
+    data: str,
+    value: str,
+    password: ModeCPassword,
+    association: str,
 ) -> WriteTried:
-    """Write a data set with the right, a wrong or no password; read its object by DLMS before and after."""
+    """Write a data set with the right, a wrong or no password; read its object by DLMS before and after.
+
+    A meter that turns the wrong password away by breaking off is as good as one that says so.
+    """
     entry = next(each for each in meter.mode_c_data() if each.code == data)
     before = _truth(meter, entry, association)
-    given: ModeCPassword = "right" if password == "right" else "wrong" if password == "wrong" else "none"
     try:
-        done = meter.write_by_mode_c(data, value, link, given)
+        done = meter.write_by_mode_c(data, value, link, password)
         answer = "acknowledged" if done.acknowledged else "something else"
     except Refused as refusal:
         answer = refusal.reason
     return WriteTried(answer=answer, before=before, after=_truth(meter, entry, association))
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingRead:
+    """What the meter answered: ``mode-c`` for an error, ``empty``, or the value it gave."""
+
+    answer: str
+
+
+@procedure("read_nothing")
+def read_nothing(run: Steps, *, meter: DlmsMeter, link: str, data: str) -> NothingRead:
+    """Read a data set that the meter does not have: an error or an empty one, but no value."""
+    try:
+        done = meter.read_by_mode_c(data, link)
+    except Refused as refusal:
+        return NothingRead(answer=refusal.reason)
+    return NothingRead(answer=done.value or "empty")

@@ -7,7 +7,10 @@ whose fields the plan's ``expect`` may check.
 from testplans.dlms import (
     access,
     any_profile,
+    billing,
     demand,
+    emergency,
+    events,
     identification,
     images,
     keys,
@@ -19,8 +22,10 @@ from testplans.dlms import (
     preestablished,
     profile_rows,
     profile_selection,
+    profile_whole,
     push,
     sms,
+    switch_rules,
     tariffs,
     upkeep,
 )
@@ -28,7 +33,10 @@ from testplans.dlms import (
 __all__ = [
     "access",
     "any_profile",
+    "billing",
     "demand",
+    "emergency",
+    "events",
     "identification",
     "images",
     "keys",
@@ -40,8 +48,10 @@ __all__ = [
     "preestablished",
     "profile_rows",
     "profile_selection",
+    "profile_whole",
     "push",
     "sms",
+    "switch_rules",
     "tariffs",
     "upkeep",
 ]

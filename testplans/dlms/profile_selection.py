@@ -71,7 +71,10 @@ def _same(
 
 @procedure("select_by_range")
 def select_by_range(run: Steps, *, meter: DlmsMeter, object: str, association: str) -> SelectionsFound:
-    """Read ranges of time: borders included, borders just missed, between two rows, before the first."""
+    """Read ranges of time: borders included, borders just missed, between two rows, after the newest.
+
+    A range told in UTC is the same range: a date-time means a moment together with its deviation.
+    """
     known = _reference(run, meter, object, association)
     rows, at = known.read.rows, known.times
 
@@ -83,14 +86,19 @@ def select_by_range(run: Steps, *, meter: DlmsMeter, object: str, association: s
     _same(run, "one row", rows[4:5], span(at[4], at[4]), "DLX-PROF-10")
     _same(run, "between two rows", (), span(at[3] + _MOMENT, at[4] - _MOMENT), "DLX-PROF-11")
     _same(run, "after the newest row", (), span(at[-1] + _MOMENT, at[-1] + 2 * _MOMENT), "DLX-PROF-11")
-    return SelectionsFound(compared=5)
+    in_utc = meter.read_profile(object, since=at[2], until=at[5], told_in="utc", association=association)
+    _same(run, "both ends on a row, told in UTC", rows[2:6], in_utc, "DLX-PROF-10")
+    return SelectionsFound(compared=6)
 
 
 @procedure("select_columns")
 def select_columns(
     run: Steps, *, meter: DlmsMeter, object: str, columns: tuple[str, ...], association: str
 ) -> SelectionsFound:
-    """Read each of ``columns`` alone and with the clock; the values are those of the whole rows."""
+    """Read each of ``columns`` alone and with the clock, by time and by number.
+
+    The values are those of the whole rows.
+    """
     known = _reference(run, meter, object, association)
     since, until = known.times[2], known.times[5]
     whole = meter.read_profile(object, since=since, until=until, association=association)
@@ -112,7 +120,21 @@ def select_columns(
                 passed=expected == actual and [each.name for each in found.columns] == [name],
                 behaviours=("DLX-PROF-12",),
             )
-    return SelectionsFound(compared=2 * len(columns))
+        found = meter.read_profile(
+            object,
+            first_entry=known.first + 2,
+            last_entry=known.first + 5,
+            columns=(name,),
+            association=association,
+        )
+        run.check(
+            f"only {name}, by numbers",
+            expected=whole.column(name)[:2],
+            actual=tuple(value for row in found.rows for value in row.values)[:2],
+            passed=whole.column(name) == tuple(value for row in found.rows for value in row.values),
+            behaviours=("DLX-PROF-12",),
+        )
+    return SelectionsFound(compared=3 * len(columns))
 
 
 @procedure("select_by_entry")

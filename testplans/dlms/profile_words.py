@@ -8,12 +8,20 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from adapters.errors import RemoteProtocolError
-from adapters.roles import DlmsMeter, ProfileRead
+from adapters.roles import DlmsMeter, ProfileColumn, ProfileRead
 from harness.steps import Steps
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SETTLED_S = 5.0
 """How long after a border its row is expected to be there."""
+
+
+CLOCK_INVALID, CLOCK_ADJUSTED, POWER_DOWN = 0x02, 0x20, 0x80
+"""Bits of the status of a row (IDIS package 2)."""
+_COSEM_TIME = "hex:{:04x}{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}00{:04x}00"
+_SET_WITHIN = timedelta(seconds=3)  # what a request takes, and the second a clock shows
+_NO_DEVIATION = -0x8000
+_ENERGIES = ("Wh", "varh", "VAh")
 
 
 @contextmanager
@@ -56,6 +64,23 @@ def zone_of(meter: DlmsMeter, association: str) -> int:
     return number(meter, "clock", "time_zone", association)
 
 
+def set_clock(run: Steps, meter: DlmsMeter, association: str, moment: datetime, zone_min: int) -> None:
+    """Set the clock, in local time, and look whether it shows what it was set to."""
+    local = moment - timedelta(minutes=zone_min)
+    octets = _COSEM_TIME.format(
+        local.year, local.month, local.day, local.isoweekday(), local.hour, local.minute, local.second,
+        zone_min & 0xFFFF,
+    )  # fmt: skip
+    meter.set("clock", octets, "time", association)
+    shown = meter.read_clock(association=association).device_time
+    run.check(
+        "the clock after it was set",
+        expected=moment.replace(microsecond=0),
+        actual=shown,
+        passed=abs(shown - moment) <= _SET_WITHIN,
+    )
+
+
 def wait_for_border(
     run: Steps, meter: DlmsMeter, client: str, link: str, period_s: int, zone_min: int = 0
 ) -> datetime:
@@ -76,6 +101,27 @@ def last_rows(meter: DlmsMeter, object: str, count: int, association: str) -> Pr
     return meter.read_profile(
         object, first_entry=max(present - count + 1, 1), last_entry=present, association=association
     )
+
+
+def is_energy(column: ProfileColumn) -> bool:
+    """Return whether a column is a register that only ever grows."""
+    return (column.class_id, column.attribute) == (3, 2) and column.unit in _ENERGIES
+
+
+def moment(octets: str, zone_min: int = 0) -> datetime:
+    """Return twelve octets of a date-time, in hexadecimal, as a moment. Raises RemoteProtocolError.
+
+    Where it leaves its deviation open, that of the clock (``zone_min``) is meant.
+    """
+    try:
+        given = bytes.fromhex(octets)
+        deviation_min = int.from_bytes(given[9:11], "big", signed=True)
+        local = datetime(
+            int.from_bytes(given[:2], "big"), given[2], given[3], given[5], given[6], given[7], tzinfo=UTC
+        )
+    except (ValueError, IndexError):
+        raise RemoteProtocolError(f"{octets!r} is no moment") from None
+    return local + timedelta(minutes=zone_min if deviation_min == _NO_DEVIATION else deviation_min)
 
 
 def times(read: ProfileRead) -> list[datetime]:

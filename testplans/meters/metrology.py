@@ -39,8 +39,15 @@ def register_energy(
     phases: int = 3,
     readings: int = 6,
     keep_alive: Duration = 60.0,
+    reactive: str = "",
+    standing: tuple[str, ...] = (),
 ) -> EnergyRegistered:
-    """Apply a load point for ``duration`` and compare the register's gain with the energy applied."""
+    """Apply a load point for ``duration`` and compare the register's gain with the energy applied.
+
+    ``reactive`` is the register that an inductive load moves beside it; the ``standing`` ones are not moved
+    by this load at all (those of export, for instance).
+    """
+    beside = {name: read_register(meter, name, association).value for name in (reactive, *standing) if name}
     with run.step("load point on", voltage_v=voltage_v, current_a=current_a, power_factor=power_factor):
         source.apply(voltage_v, current_a, power_factor)
     start_s = run.clock.monotonic_s()
@@ -56,6 +63,13 @@ def register_energy(
     applied = voltage_v * current_a * power_factor * phases * elapsed_s / 3600
     gained = reading - first
     error = (gained - applied) / applied * 100 if applied else Decimal(0)
+    apparent = voltage_v * current_a * phases * elapsed_s / 3600
+    for name, before in beside.items():
+        due = apparent * (1 - power_factor**2).sqrt() if name == reactive else Decimal(0)
+        slack = (apparent / 100 if name == reactive else apparent / 1000) + 1
+        low, high = (due - slack).quantize(Decimal("0.1")), (due + slack).quantize(Decimal("0.1"))
+        now = read_register(meter, name, association)
+        run.measure(f"{name} gained", now.value - before, now.unit, low=low, high=high)
     return EnergyRegistered(
         registered_wh=gained.quantize(Decimal("0.1")),
         applied_wh=applied.quantize(Decimal("0.1")),

@@ -118,6 +118,7 @@ def test_limiter_emergency_profile_replaces_the_limit_for_its_time(rig: VirtualC
     begins = CosemDateTime.from_datetime(START + timedelta(seconds=1000), deviation_min=-60).octets()
     profile = dlms.structure(dlms.long_unsigned(7), dlms.octet_string(begins), dlms.double_long_unsigned(90))
     assert written(meter, "limiter", 8, profile)
+    assert written(meter, "limiter", 9, dlms.array(dlms.long_unsigned(3), dlms.long_unsigned(7)))
     seen = []
     for wait_s in (999, 2, 90):
         rig.sleep_s(wait_s)
@@ -127,10 +128,26 @@ def test_limiter_emergency_profile_replaces_the_limit_for_its_time(rig: VirtualC
     assert profile.plain() == read(meter, "limiter", 8)
 
 
+def test_limiter_emergency_profile_of_no_group_stays_out_of_force(rig: VirtualClock) -> None:
+    """Its number has to be in the list, which is empty in a new meter."""
+    meter = built(rig)
+    profile = dlms.structure(
+        dlms.long_unsigned(7), dlms.octet_string(meter.clock.octets()), dlms.double_long_unsigned(90)
+    )
+    assert written(meter, "limiter", 8, profile)
+    seen = [read(meter, "limiter", 10)]
+    for groups in ((3,), (3, 7), ()):
+        assert written(meter, "limiter", 9, dlms.array(*map(dlms.long_unsigned, groups)))
+        seen.append(read(meter, "limiter", 10))
+    assert seen == [False, False, True, False]
+
+
 @pytest.mark.parametrize(
     ("attribute", "value"),
     [
         (4, dlms.unsigned(1)),
+        (9, dlms.long_unsigned(1)),
+        (9, dlms.array(dlms.unsigned(1))),
         (8, dlms.structure()),
         (8, dlms.structure(dlms.long_unsigned(1), dlms.octet_string(b"short"), dlms.double_long_unsigned(1))),
     ],

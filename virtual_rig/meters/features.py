@@ -42,8 +42,12 @@ def features_of(meter: Mcs301) -> tuple[Feature, ...]:
     profiles, demand = LoadProfiles(meter), Demand(meter)
 
     def end_billing() -> None:
-        profiles.end_billing()
-        demand.end_billing()
+        if meter.world.obeys("DLX-PROF-21"):
+            profiles.end_billing()
+            demand.end_billing()
+        else:  # the row is of the period that begins
+            demand.end_billing()
+            profiles.end_billing()
 
     schedules.script("billing_script", 1, end_billing)
     firmware = Firmware(meter, meter.firmware_traits)

@@ -3,8 +3,9 @@
 The monitored power is compared with the active threshold whenever the load changes; nothing ticks. Over the
 threshold for longer than ``min_over_threshold_duration`` the switch is told to disconnect locally, under it
 for longer than ``min_under_threshold_duration`` to reconnect locally; its control mode decides what comes
-of that (``disconnector``). An emergency profile replaces the threshold from its activation time for its
-duration. Blue Book 4.5.9; thresholds, durations and the link to the switch are ours.
+of that (``disconnector``). An emergency profile whose number is in the list of groups replaces the threshold
+from its activation time for its duration. Blue Book 4.5.9; thresholds, durations and the link to the switch
+are ours.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Limiter:
         self.normal_w = self.emergency_w = NO_LIMIT_W
         self.over_s, self.under_s = 60, 60
         self._profile: tuple[int, bytes, int] = (0, bytes(12), 0)  # id, activation time, duration in s
-        self._groups: Data = dlms.array()
+        self._groups: tuple[int, ...] = ()
         self._emergency_from: datetime | None = None
         self._emergency_to: datetime | None = None
         self._pending: Timer | None = None
@@ -74,6 +75,8 @@ class Limiter:
         now = self._meter.clock.utc()
         begins, ends = self._emergency_from, self._emergency_to
         if begins is None or ends is None or now < begins:
+            return False
+        if self._profile[0] not in self._groups and self._meter.world.obeys("DLX-LIM-13"):
             return False
         return now < ends or not self._meter.world.obeys("DLX-LIM-07")
 
@@ -161,7 +164,11 @@ class Limiter:
             "min_under_threshold_duration", lambda: dlms.double_long_unsigned(self.under_s), self._set_under
         )
         live.attribute("emergency_profile", self._emergency_profile, self._set_profile)
-        live.attribute("emergency_profile_group_id_list", lambda: self._groups)
+        live.attribute(
+            "emergency_profile_group_id_list",
+            lambda: dlms.array(*(dlms.long_unsigned(group) for group in self._groups)),
+            self._set_groups,
+        )
         live.attribute("emergency_profile_active", lambda: dlms.boolean(self.emergency))
         table = dlms.octet_string(self._schedules.table("disconnect_script"))
         live.constant(
@@ -195,6 +202,18 @@ class Limiter:
         if value.tag is not DataType.DOUBLE_LONG_UNSIGNED:
             return DataAccessResult.TYPE_UNMATCHED
         self.under_s = value.integer()
+        return self._changed()
+
+    def _set_groups(self, value: Data) -> DataAccessResult:
+        try:
+            groups = value.items()
+            if value.tag is not DataType.ARRAY or any(
+                each.tag is not DataType.LONG_UNSIGNED for each in groups
+            ):
+                return DataAccessResult.TYPE_UNMATCHED
+            self._groups = tuple(each.integer() for each in groups)
+        except RemoteProtocolError:
+            return DataAccessResult.TYPE_UNMATCHED
         return self._changed()
 
     def _changed(self) -> DataAccessResult:

@@ -249,11 +249,15 @@ class LoadProfile:
         return self.memory.as_data(choice.rows, choice.columns) if isinstance(choice, Choice) else choice
 
     def _reset(self, _argument: Data | None) -> tuple[ActionResult, Data | None]:
-        self.memory.clear()
+        if self._meter.world.obeys("DLX-PROF-23"):
+            self.memory.clear()
+        elif len(self.memory):
+            self.memory.drop_newest()
         return ActionResult.SUCCESS, None
 
     def _capture_now(self, _argument: Data | None) -> tuple[ActionResult, Data | None]:
-        self.capture(self._meter.clock.utc())
+        if self._meter.world.obeys("DLX-PROF-22"):
+            self.capture(self._meter.clock.utc())
         return ActionResult.SUCCESS, None
 
 

@@ -167,6 +167,8 @@ class Mcs301:
                 self._last_failure_s = int(now_s - self._cut_at_s)
                 self.logs["power_failure"].record_value(dlms.double_long_unsigned(self._last_failure_s))
             self.record("standard", "power_up")
+            if not self.world.obeys("DLX-LIM-12"):
+                self.disconnector.state = ControlState.CONNECTED  # where it was is not kept
         else:
             if self._restart is not None:
                 self._restart.cancel()

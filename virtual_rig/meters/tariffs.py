@@ -65,8 +65,16 @@ class Tariffs:
         self._alarm = MeterAlarm(
             self._meter, due=self._next, reached=lambda at: self._switch(self._tariff(at))
         )
-        self._meter.clock.on_set(lambda _before, _after: self._switch(self._due_now()))
-        self._meter.on_power(lambda up: self._switch(self._due_now()) if up else None)
+        self._meter.clock.on_set(self._clock_set)
+        self._meter.on_power(self._power)
+
+    def _power(self, up: bool) -> None:
+        if up and self._meter.world.obeys("DLX-TAR-06"):
+            self._switch(self._due_now())
+
+    def _clock_set(self, _before: datetime, _after: datetime) -> None:
+        if self._meter.world.obeys("DLX-TAR-07"):
+            self._switch(self._due_now())
 
     # --- energy ------------------------------------------------------------------------------------------
 
