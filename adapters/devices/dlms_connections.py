@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from adapters.devices import dlms_values
-from adapters.devices.dlms_association import OpenAssociation, is_ciphered
+from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_client_engine import is_ciphered
+from adapters.devices.dlms_counters import HeardCounters
 from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_link import DlmsLink
 from adapters.devices.sms_carrier import MessageOut, SmsCarrier, SmsCounters, SmsStream
@@ -48,6 +50,7 @@ class Connections:
         self._shared: dict[str, DlmsLink] = {}
         self._open: dict[str, OpenAssociation] = {}
         self._counters: dict[str, InvocationCounter] = {}
+        self.heard = HeardCounters()
         self._in_use: dict[tuple[str, str], str] = {}
         self._carriers: dict[str, SmsCarrier] = {}  # of links with framing sms
         self._sms_counters: SmsCounters | None = None
@@ -82,6 +85,8 @@ class Connections:
             random=self._context.random_octets,
             counter=self._counter(client, entry, mechanism),
             flaw=Flaw.of(flaw),
+            heard=self.heard.lowest(client, self._open.values()),
+            keys_taken=self.heard.keys_taken(client),
         )
         try:
             result = opened.open()
@@ -113,8 +118,10 @@ class Connections:
     def forget(self, association: str) -> None:
         """Let go of an association without a word; forgetting what is not open is harmless."""
         opened = self._open.pop(association, None)
-        if opened is not None and not opened.line.shared:
-            opened.line.close()
+        if opened is not None:
+            self.heard.ended(opened)
+            if not opened.line.shared:
+                opened.line.close()
 
     def drop_link(self, link: str = "") -> None:
         """Close a link and forget all its associations."""
@@ -328,6 +335,7 @@ class Connections:
         if self._in_use.get((client, kind), kind) != secret:
             self._in_use[client, kind] = secret
             self._counters.pop(client, None)
+            self.heard.key_taken(client)
 
     def keys(self, client: str, mechanism: str, ciphered: bool = False) -> dict[str, bytes]:
         """Return a client's secrets. Raises NotPermitted where the bench lacks one the mechanism needs."""

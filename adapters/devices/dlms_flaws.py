@@ -12,6 +12,7 @@ class Flaw(Enum):
     """What a plan may have spoiled on purpose, in the plan's words."""
 
     wrong_password = "wrong-password"
+    longer_password = "longer-password"
     wrong_key = "wrong-key"
     wrong_challenge = "wrong-challenge"
     reflected_challenge = "reflected-challenge"
@@ -25,6 +26,7 @@ class Flaw(Enum):
     block_abort = "block-abort"
     other_suite = "other-suite"
     weaker_protection = "weaker-protection"
+    unauthenticated = "unauthenticated"
 
     @classmethod
     def of(cls, word: str) -> Flaw | None:
@@ -39,6 +41,7 @@ class Flaw(Enum):
 
 SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.wrong_password: Spoil.WRONG_PASSWORD,
+    Flaw.longer_password: Spoil.LONGER_PASSWORD,
     Flaw.wrong_key: Spoil.WRONG_KEY,
     Flaw.wrong_challenge: Spoil.WRONG_CHALLENGE_RESPONSE,
     Flaw.reflected_challenge: Spoil.REFLECTED_CHALLENGE,
@@ -50,4 +53,5 @@ SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.block_abort: Spoil.BLOCK_ABORT,
     Flaw.other_suite: Spoil.OTHER_SUITE,
     Flaw.weaker_protection: Spoil.WEAKER_PROTECTION,
+    Flaw.unauthenticated: Spoil.UNAUTHENTICATED,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from adapters.devices import dlms_raw
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_services import DlmsServices
 from adapters.errors import BenchError, LabError, LinkLost, ReadTimeout, Refused, RemoteProtocolError
@@ -75,7 +76,7 @@ class Probing(DlmsServices):
         )
         try:
             asking.open()
-            answer = _decoded(asking.exchange(Aarq(user_information=proposal.encode()).encode()))
+            answer = _decoded(dlms_raw.exchange(asking, Aarq(user_information=proposal.encode()).encode()))
             return self._judged(asking, answer)
         except (ReadTimeout, LinkLost) as error:
             raise self._connections.explained(link, error) from error
@@ -92,7 +93,7 @@ class Probing(DlmsServices):
             self._context.permit("configure")
         opened = self._connections.find(association)
         try:
-            return _raw(opened.exchange_raw(apdu, counter_ahead, damaged))
+            return _raw(dlms_raw.exchange_protected(opened, apdu, counter_ahead, damaged))
         except (ReadTimeout, LinkLost) as error:
             explained = self._connections.explained(opened.line.name, error, own=opened)
             if isinstance(explained, Refused) and explained.reason == "silence":
@@ -103,7 +104,9 @@ class Probing(DlmsServices):
         """Send a plain GET in a spoiled datagram (see the role)."""
         if apdu[:1] != bytes((ApduTag.GET_REQUEST,)):
             raise BenchError("only a GET is sent in a spoiled datagram")
-        answer = self._connections.find(association).exchange_datagram(apdu, flaw, DATAGRAM_TIMEOUT_S)
+        answer = dlms_raw.exchange_datagram(
+            self._connections.find(association), apdu, flaw, DATAGRAM_TIMEOUT_S
+        )
         return _raw(answer) if answer else RawAnswered(kind="nothing", result="", count=0, apdu="")
 
     def fail_authentication(
@@ -138,10 +141,10 @@ class Probing(DlmsServices):
         then = "not tried"
         if answer.result is AssociationResult.ACCEPTED:
             request = GetRequestNormal(invoke=invoke_octet(1), attribute=_LDN)
-            read = _raw(asking.exchange(request.encode()))
+            read = _raw(dlms_raw.exchange(asking, request.encode()))
             then = "served" if (read.kind, read.result) == ("get", "success") else read.result
             with suppress(LabError):
-                asking.exchange(Rlrq().encode())
+                dlms_raw.exchange(asking, Rlrq().encode())
         return ProposalAnswered(
             result=answer.result.label,
             diagnostic=answer.diagnostic.label,

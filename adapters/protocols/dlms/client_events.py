@@ -30,6 +30,7 @@ class Spoil(Enum):
     """One thing a negative test may have done wrong on purpose; everything else stays right."""
 
     WRONG_PASSWORD = "wrong-password"
+    LONGER_PASSWORD = "longer-password"
     NO_AUTHENTICATION = "no-authentication"
     WRONG_KEY = "wrong-key"
     DAMAGED_TAG = "damaged-tag"
@@ -42,6 +43,7 @@ class Spoil(Enum):
     BLOCK_ABORT = "block-abort"
     OTHER_SUITE = "other-suite"
     WEAKER_PROTECTION = "weaker-protection"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
