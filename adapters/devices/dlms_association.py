@@ -124,6 +124,11 @@ class OpenAssociation:
         channel = self.application.channel
         return self._heard if channel is None else max(self._heard, channel.received.expected)
 
+    def measure(self, apdu: bytes) -> None:
+        """Take note of how long an answer is; the AARE is not bound by the length of xDLMS APDUs."""
+        if len(apdu) > self.longest_answer and apdu[0] != ApduTag.AARE:
+            self.longest_answer = len(apdu)
+
     # --- opening and closing ----------------------------------------------------------------------------
 
     def open(self) -> AssociationOpened:
@@ -386,7 +391,7 @@ class OpenAssociation:
             received: ApduReceived = line.exchange(engine, request)
             while True:
                 self._intact = received.intact
-                self.longest_answer = max(self.longest_answer, len(received.apdu))
+                self.measure(received.apdu)
                 event = application.receive(received.apdu, received.intact)
                 if isinstance(event, GetAnswered):  # by far the most frequent
                     return event

@@ -61,10 +61,33 @@ class Connections:
     ) -> AssociationOpened:
         """Open an association (see the role)."""
         link = link or self.default_link()
-        client, entry = self.client(client)
-        name = association or f"{link}/{client}"
+        name = association or f"{link}/{self.client(client)[0]}"
         if name in self._open:
             raise BenchError(f"association {name} is already open; release it or name the new one")
+        opened = self.prepared_for(client, link, name, mechanism, flaw)
+        try:
+            result = opened.open()
+        except (ReadTimeout, LinkLost) as error:
+            self.abandon(opened)
+            raise self.explained(link, error) from error
+        except LabError:
+            self.abandon(opened)
+            raise
+        self._open[name] = opened
+        return result
+
+    def prepared_for(
+        self,
+        client: str = "",
+        link: str = "",
+        name: str = "",
+        mechanism: str = "",
+        flaw: str = "",
+        server_sap: int | None = None,
+    ) -> OpenAssociation:
+        """Return an association that is not open yet and stands under no name: its owner abandons it."""
+        link = link or self.default_link()
+        client, entry = self.client(client)
         mechanism = mechanism or entry.mechanism
         if Flaw.of(flaw) is Flaw.no_authentication:
             mechanism = "none"
@@ -74,7 +97,7 @@ class Connections:
             if self._answers_elsewhere(link):
                 raise Refused("connection-refused", str(error)) from error
             raise
-        opened = OpenAssociation(
+        return OpenAssociation(
             name=name,
             client=client,
             entry=entry,
@@ -87,17 +110,8 @@ class Connections:
             flaw=Flaw.of(flaw),
             heard=self.heard.lowest(client, self._open.values()),
             keys_taken=self.heard.keys_taken(client),
+            server_sap=server_sap,
         )
-        try:
-            result = opened.open()
-        except (ReadTimeout, LinkLost) as error:
-            self.abandon(opened)
-            raise self.explained(link, error) from error
-        except LabError:
-            self.abandon(opened)
-            raise
-        self._open[name] = opened
-        return result
 
     def release(self, association: str = "") -> AssociationReleased:
         """Release an association and, where it was the last on its link, the link layer."""
@@ -198,6 +212,8 @@ class Connections:
         )
 
     def abandon(self, opened: OpenAssociation) -> None:
+        """Let go of an association that stands under no name, link layer and all."""
+        self.heard.ended(opened)
         opened.abandon()
         if not opened.line.shared:
             opened.line.close()

@@ -12,7 +12,7 @@ from adapters.protocols.dlms.wrapper import HEADER_OCTETS, encode_message
 def exchange(opened: OpenAssociation, apdu: bytes) -> bytes:
     """Send octets as they are and return the APDU that comes back, whatever it is."""
     answer = opened.line.exchange(opened.engine, apdu).apdu
-    opened.longest_answer = max(opened.longest_answer, len(answer))
+    opened.measure(answer)
     return answer
 
 

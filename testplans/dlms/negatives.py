@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from adapters.errors import NotPermitted, Refused
 from adapters.roles import DlmsMeter, RequestFlaw
@@ -142,30 +143,46 @@ class LogWatched:
     lost: int
 
 
-@procedure("watch_fraud_log", hurts=("configure",))
-def watch_fraud_log(
+@procedure("watch_log", hurts=("configure",))
+def watch_log(
     run: Steps, *, meter: DlmsMeter, attempt: str, link: str, association: str, log: str = "fraud_event_log"
 ) -> LogWatched:
     """Make one attempt and see what the log gains.
 
-    ``attempt`` is ``wrong-password`` (an association on ``link``) or a flaw of a GET in ``association``,
-    which is also who reads the log.
+    ``attempt`` is ``wrong-password`` or ``wrong-proof`` (an association on ``link``), ``association`` (a
+    right one, released), ``hang-up`` (a right one on a connection that is then dropped) or a flaw of a GET
+    in ``association``, which is also who reads the log.
     """
     before = _rows(meter, log, association)
     try:
-        if attempt == "wrong-password":
-            said = str(meter.fail_authentication("management", link, 1, "lls").turned_away)
-            meter.associate("management", link, "(right)", "lls")  # the right one ends the count
+        if attempt in ("wrong-password", "wrong-proof"):
+            mechanism: Literal["lls", "hls-gmac"] = "lls" if attempt == "wrong-password" else "hls-gmac"
+            said = str(meter.fail_authentication("management", link, 1, mechanism).turned_away)
+            meter.associate("management", link, "(right)", mechanism)  # the right one ends the count
             meter.release("(right)")
+        elif attempt in ("association", "hang-up"):
+            meter.associate("public", link, "(right)")
+            said = "opened"
+            if attempt == "association":
+                meter.release("(right)")
+            else:
+                meter.drop_link(link)
         else:
             flaw: RequestFlaw = "damaged-tag" if attempt == "damaged-tag" else "replayed-counter"
             said = str(meter.get("energy_import", association=association, flaw=flaw).value)
     except Refused as refusal:
         said = refusal.reason
     after = _rows(meter, log, association)
-    kept = after[: len(before)] == before
-    gained = tuple(int(str(row[-1])) for row in after[len(before) :]) if kept else ()
-    return LogWatched(attempt=said, gained=gained, lost=0 if kept else len(before))
+    gained, lost = rows_gained(before, after)
+    return LogWatched(attempt=said, gained=tuple(int(str(row[-1])) for row in gained), lost=lost)
+
+
+def rows_gained(before: list[list[object]], after: list[list[object]]) -> tuple[list[list[object]], int]:
+    """Return what a log gained and how many rows it lost without need: a full one gives its oldest away."""
+    kept = next(kept for kept in range(len(before), -1, -1) if before[len(before) - kept :] == after[:kept])
+    gained, gone = after[kept:], len(before) - kept
+    made_room = gone == len(gained) and len(after) == len(before)
+    return gained, 0 if made_room else gone
 
 
 def _rows(meter: DlmsMeter, log: str, association: str) -> list[list[object]]:

@@ -7,6 +7,8 @@ whose fields the plan's ``expect`` may check.
 from testplans.dlms import (
     access,
     any_profile,
+    association_life,
+    association_object,
     demand,
     identification,
     images,
@@ -27,6 +29,8 @@ from testplans.dlms import (
 __all__ = [
     "access",
     "any_profile",
+    "association_life",
+    "association_object",
     "demand",
     "identification",
     "images",
