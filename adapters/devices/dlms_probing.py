@@ -59,6 +59,11 @@ class Probing(DlmsServices):
         entry = self._connections.client(client)[1]
         return (entry.mechanism, *entry.backup)
 
+    def granted(self, association: str = "") -> tuple[str, ...]:
+        """Return the services the meter granted in an association."""
+        negotiated = self._connections.find(association).application.negotiated
+        return negotiated.conformance.labels() if negotiated is not None else ()
+
     def propose(
         self,
         client: str = "",

@@ -72,6 +72,10 @@ class DlmsProbing(Protocol):
         """Return how a client may prove itself, its own way first, then its backups."""
         ...
 
+    def granted(self, association: str = "") -> tuple[str, ...]:
+        """Return the services the meter granted in an association, by the standard's names."""
+        ...
+
     def propose(
         self,
         client: str = "",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from adapters.errors import Refused, TransportError
+from adapters.errors import NotPermitted, Refused, TransportError
 from adapters.roles import DlmsMeter
 from harness.actions import procedure
 from harness.steps import Steps
+from testplans.dlms.words import NO_LISTS
 
 _SOONER, _LATER = 0.75, 1.25
 """Parts of the time-out at which a connection must still be there, and must be gone."""
@@ -111,6 +112,8 @@ def compare_list(
     An item that is refused alone must be refused in the list, and harm none of the others; by which word is
     the meter's affair. Choose values that stand still.
     """
+    if "multiple-references" not in meter.granted(association):
+        raise NotPermitted(NO_LISTS)
     alone: list[object] = []
     for item in items:
         name, mark, attribute = item.partition("#")

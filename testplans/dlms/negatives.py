@@ -9,7 +9,7 @@ from adapters.errors import NotPermitted, Refused
 from adapters.roles import DlmsMeter, RequestFlaw
 from harness.actions import procedure
 from harness.steps import Steps
-from testplans.dlms.words import yes
+from testplans.dlms.words import NO_LISTS, yes
 
 _LDN = "0001" + "00002A0000FF" + "02"
 _OBJECT_LIST = "000F" + "0000280000FF" + "02"
@@ -117,6 +117,8 @@ def send_oversize_request(
 
     ``max_pdu`` is what the meter said it takes; the request is ``beyond`` octets longer, more or less.
     """
+    if "multiple-references" not in meter.granted(association):
+        raise NotPermitted(NO_LISTS)
     size = len(_LDN) // 2 + 1
     items = (max_pdu + beyond) // size
     long = bytes.fromhex(f"C003C1{_length(items)}" + (_LDN + "00") * items)
