@@ -388,7 +388,7 @@ class OpenAssociation:
         """Send a request and follow the exchange to its end (long GET, HLS passes)."""
         application, line, engine = self.application, self.line, self.engine
         try:
-            received: ApduReceived = line.exchange(engine, request)
+            received: ApduReceived = self._more(request)
             while True:
                 self._intact = received.intact
                 self.measure(received.apdu)
@@ -411,7 +411,7 @@ class OpenAssociation:
             raise
 
     def _more(self, reply: bytes) -> ApduReceived:
-        """Send what goes on with a transfer; a general block that got lost is asked for once."""
+        """Send a request or what goes on with a transfer; a general block that got lost is asked for once."""
         line, engine = self.line, self.engine
         try:
             return line.exchange(engine, reply) if reply else line.next_apdu(engine)

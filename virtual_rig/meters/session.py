@@ -82,7 +82,7 @@ class LinkSession:
                 self._down(event)
                 if event.reason != DownReason.RESTARTED:
                     down = event.reason
-        if (out := link.data_to_send()) and not self._ended:
+        while (out := link.data_to_send()) and not self._ended:  # over UDP every message by itself
             self.line.send(out, self._answer_delay_s, self.line.device_settings)
         if down and not self._connected:
             self._went_idle(down)
