@@ -29,7 +29,7 @@ _NEEDS_COUNT: Final = {"damage_byte": True, "silent": False, "drop": True, "lose
 
 @dataclass(frozen=True, kw_only=True)
 class WireFaults:
-    """Faults of one link; numbers count octets (``lose``: messages) from the device, None: it does not happen."""
+    """Faults of one link; numbers count octets (``lose``: messages) from the device."""
 
     damage_byte: int | None = None
     silent: int | None = None

@@ -30,6 +30,7 @@ AssociationFlaw = Literal[
     "wrong-challenge",
     "reflected-challenge",
     "no-authentication",
+    "replayed-counter",
 ]
 RequestFlaw = Literal[
     "",

@@ -157,3 +157,23 @@ def hang_up_again_and_again(run: Steps, *, meter: DlmsMeter, client: str, link: 
         opened += 1
         meter.drop_link(link)
     return HungUp(opened=opened)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestsCounted:
+    """How many ciphered requests were sent, and by how much the meter's counter object went on meanwhile."""
+
+    sent: int
+    counted: int
+
+
+@procedure("count_ciphered_requests")
+def count_ciphered_requests(
+    run: Steps, *, meter: DlmsMeter, association: str, counter: str, watch: str, times: int = 5
+) -> RequestsCounted:
+    """Send requests in ``association`` and see through ``watch`` whether ``counter`` counts each of them."""
+    before = int(str(meter.get(counter, association=watch).value))
+    for _ in range(times):
+        meter.get(_LDN, "2", association)
+    after = int(str(meter.get(counter, association=watch).value))
+    return RequestsCounted(sent=times, counted=after - before)

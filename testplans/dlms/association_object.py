@@ -10,6 +10,7 @@ from harness.actions import procedure
 from harness.steps import Steps
 
 _CURRENT = "15/0-0:40.0.0.255"
+_ASSIGNMENT, _DEVICE_NAME = "17/0-0:41.0.0.255", "1/0-0:42.0.0.255"
 _PARTNERS, _CONTEXT, _INFO, _MECHANISM, _SECRET, _STATUS = "3", "4", "5", "6", "7", "8"
 _ASSOCIATED = 2
 _DLMS_VERSION = 6
@@ -66,9 +67,23 @@ def check_current_association(
         secret = ""
     if len(set(str(secret))) > 1:
         wrong.append(f"attribute {_SECRET}, the secret, can be read")
+    wrong += _device(meter, opened)
     meter.release("(current)")
     run.check("what the association says of itself", expected="so", actual="; ".join(wrong) or "so")
     return SelfDescription(wrong="; ".join(wrong) or "nothing", not_told="; ".join(not_told) or "nothing")
+
+
+def _device(meter: DlmsMeter, opened: AssociationOpened) -> list[str]:
+    """Compare the SAP assignment (class 17), where it may be read, with who answers at the address."""
+    try:
+        assigned = meter.get(_ASSIGNMENT, "2", "(current)").value
+        name = meter.get(_DEVICE_NAME, "2", "(current)").value
+    except Refused:
+        return []
+    here = (
+        [row[1] for row in assigned if row[0] == opened.server_address] if isinstance(assigned, list) else []
+    )
+    return [] if here == [name] else [f"SAP assignment {assigned}, at {opened.server_address} answers {name}"]
 
 
 def _partners(opened: AssociationOpened, told: object) -> list[str]:
