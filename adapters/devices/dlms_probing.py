@@ -242,6 +242,8 @@ def _raw(apdu: bytes) -> RawAnswered:
     match answer:
         case ExceptionResponse():
             kind, result, count = "exception", answer.service.label, 0
+        case ConfirmedServiceError():
+            kind, result, count = "service-error", f"{answer.error_type.name.lower()} {answer.value}", 0
         case GetResponseNormal():
             kind, result = "get", answer.result.label
         case GetResponseWithDatablock():

@@ -35,8 +35,9 @@ class ProposalAnswered:
 class RawAnswered:
     """What came back on octets sent as they are.
 
-    ``kind`` is ``nothing``, ``exception``, ``get``, ``get-block``, ``get-list``, ``set``, ``action`` or
-    ``other``; ``result`` the access result or the exception's service error, in the standard's words.
+    ``kind`` is ``nothing``, ``exception``, ``service-error`` (confirmedServiceError), ``get``, ``get-block``,
+    ``get-list``, ``set``, ``action`` or ``other``; ``result`` the access result or the exception's service
+    error, in the standard's words.
     ``count`` is the number of items of a list; ``apdu`` the answer, deciphered, in hexadecimal.
     """
 
