@@ -96,6 +96,22 @@ def gather_challenges(
 
 
 @dataclass(frozen=True, kw_only=True)
+class ListsGranted:
+    """The services the meter granted, lists among them."""
+
+    granted: tuple[str, ...]
+
+
+@procedure("needs_lists")
+def needs_lists(run: Steps, *, meter: DlmsMeter, association: str) -> ListsGranted:
+    """Skip the case where the meter granted no multiple references."""
+    granted = meter.granted(association)
+    if "multiple-references" not in granted:
+        raise NotPermitted(NO_LISTS)
+    return ListsGranted(granted=granted)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ListCompared:
     """How many items a list had, and which of them came otherwise than by themselves (``nothing``)."""
 
@@ -112,8 +128,7 @@ def compare_list(
     An item that is refused alone must be refused in the list, and harm none of the others; by which word is
     the meter's affair. Choose values that stand still.
     """
-    if "multiple-references" not in meter.granted(association):
-        raise NotPermitted(NO_LISTS)
+    needs_lists(run, meter=meter, association=association)
     alone: list[object] = []
     for item in items:
         name, mark, attribute = item.partition("#")

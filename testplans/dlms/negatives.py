@@ -7,6 +7,7 @@ from typing import Literal
 
 from adapters.errors import NotPermitted, Refused
 from adapters.roles import DlmsMeter, RequestFlaw
+from adapters.roles.dlms_probing import RawAnswered
 from harness.actions import procedure
 from harness.steps import Steps
 from testplans.dlms.words import NO_LISTS, yes
@@ -78,15 +79,18 @@ class TransferDisturbed:
 def disturb_long_get(run: Steps, *, meter: DlmsMeter, association: str, how: str) -> TransferDisturbed:
     """Begin a long GET of the object list; ask for a wrong block (``number``) or another object (``other``).
 
-    Then the block after the first is asked for, which is gone with the transfer. Inconclusive where the meter
-    sends its list in one piece.
+    Then the block after the first is asked for, which is gone with the transfer. ``end`` takes every block
+    and asks for one more, twice. Inconclusive where the meter sends its list in one piece.
     """
     before = meter.list_objects(association)
     first = meter.send_raw(bytes.fromhex("C001C1" + _OBJECT_LIST + "00"), association)
     if first.kind != "get-block":
         run.inconclusive(f"the object list comes as {first.kind}, not in blocks")
     number = int(first.apdu[8:16], 16)
-    if how == "number":
+    if how == "end":
+        number = _to_the_end(meter, association, first)
+        disturbing = meter.send_raw(bytes.fromhex(f"C002C1{number:08X}"), association)
+    elif how == "number":
         disturbing = meter.send_raw(bytes.fromhex(f"C002C1{number + 5:08X}"), association)
     else:
         disturbing = meter.send_raw(bytes.fromhex("C001C1" + _LDN + "00"), association)
@@ -97,6 +101,59 @@ def disturb_long_get(run: Steps, *, meter: DlmsMeter, association: str, how: str
         next_block=following.result,
         whole_again=yes(meter.list_objects(association) == before),
     )
+
+
+_LAST = "01"
+
+
+def _is_last(block: RawAnswered) -> bool:
+    return block.kind != "get-block" or block.apdu[6:8] == _LAST
+
+
+def _to_the_end(meter: DlmsMeter, association: str, block: RawAnswered) -> int:
+    """Take every block after ``block`` and return the number of the last."""
+    while not _is_last(block):
+        block = meter.send_raw(bytes.fromhex(f"C002C1{block.apdu[8:16]}"), association)
+    return int(block.apdu[8:16], 16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransfersInterleaved:
+    """How many blocks two transfers at the same time had, and whether each was what it is by itself."""
+
+    blocks: int
+    undisturbed: str
+
+
+@procedure("interleave_long_gets")
+def interleave_long_gets(run: Steps, *, meter: DlmsMeter, first: str, second: str) -> TransfersInterleaved:
+    """Read the object lists of two associations block by block in turns; compare with each by itself.
+
+    Inconclusive where a list comes in one piece.
+    """
+    alone = {name: _all_blocks(meter, name) for name in (first, second)}
+    if any(len(blocks) < 2 for blocks in alone.values()):
+        run.inconclusive("an object list comes in one piece: there is nothing to interleave")
+    mixed = {name: [_list_begun(meter, name)] for name in (first, second)}
+    while not all(_is_last(blocks[-1]) for blocks in mixed.values()):
+        for name, blocks in mixed.items():
+            if not _is_last(blocks[-1]):
+                blocks.append(meter.send_raw(bytes.fromhex(f"C002C1{blocks[-1].apdu[8:16]}"), name))
+    same = all(
+        [block.apdu for block in mixed[name]] == [block.apdu for block in alone[name]] for name in mixed
+    )
+    return TransfersInterleaved(blocks=sum(map(len, mixed.values())), undisturbed=yes(same))
+
+
+def _list_begun(meter: DlmsMeter, association: str) -> RawAnswered:
+    return meter.send_raw(bytes.fromhex("C001C1" + _OBJECT_LIST + "00"), association)
+
+
+def _all_blocks(meter: DlmsMeter, association: str) -> list[RawAnswered]:
+    blocks = [_list_begun(meter, association)]
+    while not _is_last(blocks[-1]):
+        blocks.append(meter.send_raw(bytes.fromhex(f"C002C1{blocks[-1].apdu[8:16]}"), association))
+    return blocks
 
 
 @dataclass(frozen=True, kw_only=True)
