@@ -3,6 +3,7 @@
     damage_byte=<link>:<n>   the n-th octet from the device (from 1 on) arrives with its lowest bit flipped
     silent=<link>[:<n>]      after n octets from the device (0: at once) nothing arrives any more
     drop=<link>:<n>          after n octets from the device it hangs up
+    lose=<link>:<n>          the n-th message of the device gets lost, and no other: over UDP a datagram
 
 They act between a model and its line, on all connections of the link together; the device knows nothing.
 Where a site has several devices, a link is written ``<device>.<link>``, or ``<device>`` where there is one.
@@ -23,16 +24,17 @@ from virtual_rig.wire import HostLine, LineModel
 
 C = TypeVar("C", bound=str)
 
-_NEEDS_COUNT: Final = {"damage_byte": True, "silent": False, "drop": True}
+_NEEDS_COUNT: Final = {"damage_byte": True, "silent": False, "drop": True, "lose": True}
 
 
 @dataclass(frozen=True, kw_only=True)
 class WireFaults:
-    """Faults of one link; numbers count octets from the device, None means: does not happen."""
+    """Faults of one link; numbers count octets (``lose``: messages) from the device."""
 
     damage_byte: int | None = None
     silent: int | None = None
     drop: int | None = None
+    lose: int | None = None
 
 
 class FaultDesk:
@@ -123,7 +125,7 @@ class FaultyModel:
     def __init__(self, model: LineModel, faults: WireFaults) -> None:
         self._model, self._faults = model, faults
         self._lines: dict[str, FaultyLine] = {}
-        self.sent = 0
+        self.sent = self.messages = 0
 
     def opened(self, line: HostLine) -> None:
         """See ``LineModel``."""
@@ -177,6 +179,9 @@ class FaultyLine:
         """Send what the faults leave of ``data``."""
         faults, before = self._faults, self._shared.sent
         self._shared.sent += len(data)
+        self._shared.messages += 1
+        if self._shared.messages == faults.lose:
+            return
         out = bytearray(data)
         if faults.damage_byte is not None and before < faults.damage_byte <= before + len(data):
             out[faults.damage_byte - before - 1] ^= 0x01

@@ -6,23 +6,22 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from adapters.devices.dlms_client_engine import client_engine
 from adapters.devices.dlms_flaws import SPOILS, Flaw
 from adapters.devices.dlms_link import DlmsLink
+from adapters.devices.dlms_refusals import refused, unexpected
 from adapters.devices.dlms_values import Target
 from adapters.errors import (
-    BenchError,
     LabError,
     LinkLost,
     LocalProtocolError,
-    ProtocolError,
     ReadTimeout,
     Refused,
     RemoteProtocolError,
     TransportError,
 )
 from adapters.profiles.model import Client
-from adapters.protocols.dlms.apdu import CIPHERED_TAGS, SelectiveAccess
-from adapters.protocols.dlms.apdu_other import ExceptionResponse
+from adapters.protocols.dlms.apdu import SelectiveAccess
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_events import (
     ActionAnswered,
@@ -41,45 +40,23 @@ from adapters.protocols.dlms.client_events import (
     SetAnswered,
     StaleReply,
 )
-from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
 from adapters.protocols.dlms.client_transfer import NotGranted
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import (
     ActionResult,
     ApduTag,
-    Conformance,
     DataAccessResult,
-    MechanismId,
-    ServiceError,
 )
-from adapters.protocols.dlms.general_cipher import AgreementKeys, KeyWay
-from adapters.protocols.dlms.hls import HlsCredentials
+from adapters.protocols.dlms.general_cipher import KeyWay
 from adapters.protocols.dlms.link import ApduReceived
-from adapters.protocols.dlms.security import SUITES, InvocationCounter, Keys, SecurityControl
-from adapters.protocols.dlms.signatures import SigningKey, VerifyingKey
-from adapters.protocols.dlms.spoiling import flipped
-from adapters.protocols.dlms.wrapper import HEADER_OCTETS, encode_message
+from adapters.protocols.dlms.security import CounterReplayed, InvocationCounter
 from adapters.roles import AssociationOpened, AssociationReleased
 
-MECHANISMS = {
-    "none": MechanismId.NONE,
-    "lls": MechanismId.LLS,
-    "hls-manufacturer": MechanismId.HLS,
-    "hls-md5": MechanismId.HLS_MD5,
-    "hls-sha1": MechanismId.HLS_SHA1,
-    "hls-gmac": MechanismId.HLS_GMAC,
-    "hls-sha256": MechanismId.HLS_SHA256,
-    "hls-ecdsa": MechanismId.HLS_ECDSA,
-    "pre-established": MechanismId.NONE,
-}
-_CONTROL = {
-    "none": SecurityControl.AUTHENTICATED_ENCRYPTED,  # what a client applies of itself: the most there is
-    "authenticated": SecurityControl.AUTHENTICATED,
-    "encrypted": SecurityControl.ENCRYPTED,
-    "authenticated-encrypted": SecurityControl.AUTHENTICATED_ENCRYPTED,
-}
-CHALLENGE_OCTETS = 16
 _RLRE = bytes((ApduTag.RLRE,))
+_ANSWERS = tuple(
+    bytes((tag,)) for tag in (ApduTag.GET_RESPONSE, ApduTag.SET_RESPONSE, ApduTag.ACTION_RESPONSE)
+)
+"""What answers a service, where nothing is ciphered."""
 LDN_OBJECT = (1, bytes((0, 0, 42, 0, 0, 255)), 2)
 
 
@@ -93,63 +70,12 @@ class Outcome:
     intact: bool = False  # whether an end-to-end checksum vouches for it
 
 
-def is_ciphered(entry: Client, mechanism: str) -> bool:
-    """Return whether a client's association by ``mechanism`` is ciphered: its own way, and any other HLS."""
-    return entry.ciphered and (mechanism == entry.mechanism or MECHANISMS[mechanism].is_hls)
-
-
-def _keys(secrets: Mapping[str, bytes], suite: int) -> Keys:
-    """Return the two keys of a client. Raises BenchError where they have not the suite's length."""
-    pair, octets = (secrets["encryption_key"], secrets["authentication_key"]), SUITES[suite].key_octets
-    if any(len(key) != octets for key in pair):
-        raise BenchError(
-            f"suite {suite} takes keys of {octets} octets; the bench gives {len(pair[0])} and {len(pair[1])}"
-        )
-    return Keys(encryption_key=pair[0], authentication_key=pair[1])
-
-
-def _credentials(secrets: Mapping[str, bytes]) -> HlsCredentials:
-    """Return what the mechanisms other than GMAC need, as far as the bench gives it.
-
-    Raises BenchError, without the octets, where a key of the bench is none.
-    """
-    own, peer = secrets.get("signing_key", b""), secrets.get("meter_public_key", b"")
-    try:
-        return HlsCredentials(
-            secret=secrets.get("hls_secret", b""),
-            signing_key=SigningKey(own) if own else None,
-            peer_key=VerifyingKey(peer) if peer else None,
-        )
-    except ProtocolError:
-        raise BenchError(
-            f"signing_key ({len(own)} octets) or meter_public_key ({len(peer)}) is no key of suite 1 or 2"
-        ) from None
-
-
-def _agreement(secrets: Mapping[str, bytes], random: Callable[[int], bytes]) -> AgreementKeys | None:
-    """Return what key agreement needs, None where the bench gives less than all of it. Raises BenchError."""
-    try:
-        private, public = secrets["agreement_key"], secrets["meter_agreement_public_key"]
-        signing, signer = secrets["signing_key"], secrets["meter_public_key"]
-    except KeyError:
-        return None
-    try:
-        return AgreementKeys(
-            ours=SigningKey(private),
-            theirs=VerifyingKey(public),
-            signing=SigningKey(signing),
-            signer=VerifyingKey(signer),
-            random=random,
-        )
-    except ProtocolError:
-        raise BenchError(
-            f"agreement_key ({len(private)} octets) or meter_agreement_public_key ({len(public)})"
-            " is no key of suite 1 or 2"
-        ) from None
-
-
 class OpenAssociation:
-    """An association that is open, or about to be. Not open after any method raised LinkLost."""
+    """An association that is open, or about to be. Not open after any method raised LinkLost.
+
+    ``heard`` is the lowest invocation counter the meter may still use under the client's key, ``keys_taken``
+    how often that key had changed by then; ``server_sap`` another logical device than the bench's.
+    """
 
     def __init__(
         self,
@@ -165,6 +91,9 @@ class OpenAssociation:
         counter: InvocationCounter,
         flaw: Flaw | None,
         link_connection: bool = False,
+        heard: int = 0,
+        keys_taken: int = 0,
+        server_sap: int | None = None,
         general_ciphering: str = "",
     ) -> None:
         self.name, self.client, self.entry = name, client, entry
@@ -174,55 +103,45 @@ class OpenAssociation:
         self._key_way = KeyWay(general_ciphering) if general_ciphering else None
         self._link_up = self._intact = False
         self._connectionless = mechanism == "pre-established" and not link_connection
-        self._engine = line.engine(entry.sap)
-        self._counter = counter
-        self._application = self._engine_for()
+        self.server_sap = line.server_sap if server_sap is None else server_sap
+        self.engine = line.engine(entry.sap, self.server_sap)
+        self.longest_answer = 0  # octets of the longest APDU that came
+        self._counter, self._heard, self.keys_taken = counter, heard, keys_taken
+        self.application = self._new_engine()
 
-    def _engine_for(self) -> ClientAssociation:
-        profile_security = self.line.profile.security
-        mechanism = MECHANISMS[self.mechanism]
-        ciphered = is_ciphered(self.entry, self.mechanism)
-        keys = None
-        if self.mechanism == "hls-gmac" or (ciphered and self.mechanism != "pre-established"):
-            keys = _keys(self._keys, profile_security.suite)
-        proposed = Conformance.from_labels(self.entry.conformance) if self.entry.conformance else PROPOSED
-        settings = ClientSettings(
-            mechanism=mechanism,
-            secret=self._keys.get("password", b"") if self.mechanism == "lls" else b"",
-            keys=keys,
-            system_title=self._title if keys is not None or mechanism.is_hls else b"",
-            ciphered=ciphered and keys is not None,
-            control=_CONTROL[profile_security.policy],
-            general=profile_security.general_ciphering,
-            suite=profile_security.suite,
-            dedicated_key=(
-                self._random(len(keys.encryption_key))
-                if profile_security.dedicated_key and ciphered and keys is not None
-                else None
-            ),
-            hls=_credentials(self._keys) if mechanism.is_hls else HlsCredentials(),
-            conformance=proposed,
-            max_pdu=self.entry.max_pdu,
-            pre_established=self.mechanism == "pre-established",
-            window=int(self.line.opened.options.get("general_blocks", 0)),
+    def _new_engine(self) -> ClientAssociation:
+        return client_engine(
+            self.entry,
+            self.mechanism,
+            self.line,
+            secrets=self._keys,
+            system_title=self._title,
+            random=self._random,
+            counter=self._counter,
+            heard=self._heard,
             key_way=self._key_way,
-            agreement=_agreement(self._keys, self._random) if self._key_way is not None else None,
         )
-        application = ClientAssociation(settings, self._random(CHALLENGE_OCTETS))
-        if application.channel is not None:
-            # One counter for a key and system title, however many associations use them at once.
-            application.channel.send = self._counter
-        return application
+
+    @property
+    def heard(self) -> int:
+        """The lowest invocation counter the meter has not used yet under the global key."""
+        channel = self.application.channel
+        return self._heard if channel is None else max(self._heard, channel.received.expected)
+
+    def measure(self, apdu: bytes) -> None:
+        """Take note of how long an answer is; the AARE is not bound by the length of xDLMS APDUs."""
+        if len(apdu) > self.longest_answer and apdu[0] != ApduTag.AARE:
+            self.longest_answer = len(apdu)
 
     # --- opening and closing ----------------------------------------------------------------------------
 
     def open(self) -> AssociationOpened:
         """Set the link up and open the association. Raises Refused, transport and protocol errors."""
         if self._connectionless:
-            if not self._engine.checksummed:
-                self.line.connect(self._engine)
+            if not self.engine.checksummed:
+                self.line.connect(self.engine)
             return self._opened(None)
-        self.line.connect(self._engine)
+        self.line.connect(self.engine)
         self._link_up = True
         if self.mechanism == "pre-established":
             return self._opened(None)
@@ -237,12 +156,12 @@ class OpenAssociation:
                 raise
         # The meter told the invocation counter it waits for: an earlier session went further than we know.
         self._counter.next_value = expected
-        self._application = self._engine_for()
+        self.application = self._new_engine()
         return self._handshake()
 
     def _handshake(self) -> Negotiated:
         spoil = SPOILS.get(self._flaw)
-        event = self._conversation(self._application.associate(spoil))
+        event = self._conversation(self.application.associate(spoil))
         match event:
             case AssociationAccepted(negotiated=negotiated) | HlsConfirmed(negotiated=negotiated):
                 return negotiated
@@ -253,7 +172,7 @@ class OpenAssociation:
                 text = f"HLS proof: {event.result.label}"
                 raise Refused("association-rejected", text + self._counter_hint())
             case ServiceRefused():
-                raise _refused(event)
+                raise refused(event)
         raise RemoteProtocolError(f"{type(event).__name__} is no answer to an AARQ")
 
     def _counter_hint(self) -> str:
@@ -280,7 +199,10 @@ class OpenAssociation:
             conformance=negotiated.conformance.labels() if negotiated is not None else (),
             max_pdu=negotiated.max_pdu if negotiated is not None else 0,
             meter_system_title=negotiated.server_system_title.hex() if negotiated is not None else "",
-            meter_challenge=self._application.server_challenge.hex(),
+            meter_challenge=self.application.server_challenge.hex(),
+            client_address=self.entry.sap,
+            server_address=self.server_sap,
+            takes=self.application.settings.max_pdu if negotiated is not None else 0,
         )
 
     def release(self) -> AssociationReleased:
@@ -291,17 +213,20 @@ class OpenAssociation:
         answer = "none"
         try:
             if self.mechanism != "pre-established":
-                answer = self._released()
+                answer = self.end()
         finally:
             self._disconnect()
-        return AssociationReleased(association=self.name, answer=answer)
+        return AssociationReleased(association=self.name, answer=answer, longest_answer=self.longest_answer)
 
-    def _released(self) -> str:
-        """Ask for the release. An answer nobody can read is noted and taken: the meter has let go by then."""
+    def end(self) -> str:
+        """Ask for the release and leave the link up.
+
+        An answer nobody can read is noted and taken: the meter has let go by then.
+        """
         try:
-            event = self._conversation(self._application.release())
+            event = self._conversation(self.application.release())
         except ReadTimeout:
-            self._application.give_up()
+            self.application.give_up()
             return "none"
         except LinkLost:
             self.line.note("the meter closed the connection instead of answering the release request")
@@ -320,7 +245,7 @@ class OpenAssociation:
     def _disconnect(self) -> None:
         if self._link_up:
             self._link_up = False
-            self.line.disconnect(self._engine)
+            self.line.disconnect(self.engine)
 
     def abandon(self) -> None:
         """Take the link layer down where it is up; whatever the meter makes of it."""
@@ -341,7 +266,7 @@ class OpenAssociation:
         """GET one attribute, or a part of it. Raises Refused with the data-access result's name."""
         confirmed = flaw is not Flaw.unconfirmed
         request = self._granted(
-            lambda: self._application.get(
+            lambda: self.application.get(
                 target.class_id,
                 target.instance_id,
                 attribute,
@@ -360,12 +285,12 @@ class OpenAssociation:
             if event.data is None:
                 raise Refused(event.result.label, f"GET {target.name} attribute {attribute}")
             return Outcome(answered=True, data=event.data)
-        raise _unexpected(event, "GET")
+        raise unexpected(event, "GET")
 
     def set(self, target: Target, attribute: int, data: Data, confirmed: bool, flaw: Flaw | None) -> Outcome:
         """SET one attribute. Raises Refused with the data-access result's name."""
         request = self._granted(
-            lambda: self._application.set(
+            lambda: self.application.set(
                 target.class_id,
                 target.instance_id,
                 attribute,
@@ -381,14 +306,14 @@ class OpenAssociation:
             if event.result is not DataAccessResult.SUCCESS:
                 raise Refused(event.result.label, f"SET {target.name} attribute {attribute}")
             return Outcome(answered=True)
-        raise _unexpected(event, "SET")
+        raise unexpected(event, "SET")
 
     def action(
         self, target: Target, method: int, data: Data | None, confirmed: bool, flaw: Flaw | None
     ) -> Outcome:
         """Invoke one method. Raises Refused with the action result's name."""
         request = self._granted(
-            lambda: self._application.action(
+            lambda: self.application.action(
                 target.class_id,
                 target.instance_id,
                 method,
@@ -404,17 +329,17 @@ class OpenAssociation:
             if event.result is not ActionResult.SUCCESS:
                 raise Refused(event.result.label, f"ACTION {target.name} method {method}")
             return Outcome(answered=True, data=event.data)
-        raise _unexpected(event, "ACTION")
+        raise unexpected(event, "ACTION")
 
     def asked(self, request: Callable[[ClientAssociation], bytes]) -> ClientEvent:
         """Send what ``request`` makes of the association and return its answer, a refusal excepted.
 
         Raises Refused for what the meter refused as a whole or did not grant.
         """
-        event = self._answer(self._granted(lambda: request(self._application)), confirmed=True)
+        event = self._answer(self._granted(lambda: request(self.application)), confirmed=True)
         assert event is not None
         if isinstance(event, ServiceRefused):
-            raise _refused(event)
+            raise refused(event)
         return event
 
     @staticmethod
@@ -434,46 +359,13 @@ class OpenAssociation:
             return event
         return self._conversation(request)
 
-    def exchange(self, apdu: bytes) -> bytes:
-        """Send octets as they are and return the APDU that comes back, whatever it is."""
-        return self.line.exchange(self._engine, apdu).apdu
-
-    def exchange_datagram(self, apdu: bytes, flaw: str, timeout_s: float) -> bytes:
-        """Send a plain APDU in a spoiled datagram; return the APDU that comes back, b"" for nothing.
-
-        ``flaw``: truncated, oversized, or empty for none. Raises BenchError on a link that is not UDP.
-        """
-        if not self.line.lossy:
-            raise BenchError(f"link {self.line.name} is not UDP")
-        octets = encode_message(self.entry.sap, self.line.server_sap, apdu)
-        spoiled = {"truncated": octets[:-3], "oversized": octets + bytes(3)}.get(flaw, octets)
-        return self.line.send_octets(spoiled, timeout_s)[HEADER_OCTETS:]
-
-    def exchange_raw(self, apdu: bytes, counter_ahead: int = 0, damaged: bool = False) -> bytes:
-        """Send octets past the client engine, ciphered where the association is; return the answer.
-
-        ``counter_ahead`` uses a later invocation counter without using up those before; ``damaged`` flips
-        the end of the tag. Raises BenchError where there is no ciphering to do that with.
-        """
-        channel = self._application.channel if self._application.settings.ciphered else None
-        if channel is None:
-            if counter_ahead or damaged:
-                raise BenchError(f"association {self.name} is not ciphered: there is no counter and no tag")
-            return self.exchange(apdu)
-        counter = channel.counter_for(apdu).next_value + counter_ahead if counter_ahead else None
-        octets = channel.protect(apdu, counter=counter)
-        answer = self.exchange(flipped(octets) if damaged else octets)
-        if answer[0] not in CIPHERED_TAGS:
-            return answer
-        return channel.unprotect(answer).apdu
-
     def answers_probe(self) -> bool:
         """Return whether the meter still answers anything at all in this association."""
         if self.mechanism == "pre-established":
             return False
         try:
-            self._application.give_up()
-            self._conversation(self._application.get(*LDN_OBJECT))
+            self.application.give_up()
+            self._conversation(self.application.get(*LDN_OBJECT))
         except (TransportError, LocalProtocolError):
             return False
         except LabError:
@@ -483,11 +375,11 @@ class OpenAssociation:
     def provokes_an_answer(self) -> bool:
         """Return whether the link answers at all: to a link set-up, or to an AARQ."""
         try:
-            self.line.connect(self._engine)
+            self.line.connect(self.engine)
             self._link_up = True
-            if self._engine.checksummed:
+            if self.engine.checksummed:
                 return True
-            self._conversation(self._application.associate())
+            self._conversation(self.application.associate())
         except TransportError:
             return False
         except LabError:
@@ -498,11 +390,12 @@ class OpenAssociation:
 
     def _conversation(self, request: bytes) -> ClientEvent:
         """Send a request and follow the exchange to its end (long GET, HLS passes)."""
-        application, line, engine = self._application, self.line, self._engine
+        application, line, engine = self.application, self.line, self.engine
         try:
-            received: ApduReceived = line.exchange(engine, request)
+            received: ApduReceived = self._more(request)
             while True:
                 self._intact = received.intact
+                self.measure(received.apdu)
                 event = application.receive(received.apdu, received.intact)
                 if isinstance(event, GetAnswered):  # by far the most frequent
                     return event
@@ -515,46 +408,32 @@ class OpenAssociation:
         except (TransportError, RemoteProtocolError) as error:
             if isinstance(error, RemoteProtocolError) and not error.frame_intact:
                 error.add_note("the answer cannot be read, and no checksum vouches for its bytes")
+            elif isinstance(error, CounterReplayed):
+                error.add_note("the meter used it before under the same key, in this association or another")
             with suppress(LocalProtocolError):
                 application.give_up()
             raise
 
     def _more(self, reply: bytes) -> ApduReceived:
-        """Send what goes on with a transfer; a general block that got lost is asked for once."""
-        line, engine = self.line, self._engine
+        """Send a request or what goes on with a transfer; a general block that got lost is asked for once."""
+        line, engine = self.line, self.engine
         try:
             return line.exchange(engine, reply) if reply else line.next_apdu(engine)
         except ReadTimeout:
-            again = self._application.ask_again()
+            again = self.application.ask_again()
             if not again:
                 raise
             return line.exchange(engine, again)
 
     def _unconfirmed(self, request: bytes) -> ClientEvent | None:
-        received = self.line.send_only(self._engine, request, connectionless=self._connectionless)
+        received = self.line.send_only(self.engine, request, connectionless=self._connectionless)
         if received is None:
             with suppress(LocalProtocolError):
-                self._application.give_up()
+                self.application.give_up()
             return None
-        return self._application.receive(received.apdu, received.intact)
-
-
-def _refused(event: ServiceRefused) -> Refused:
-    refusal = event.refusal
-    if isinstance(refusal, ExceptionResponse):
-        detail = f"exception: {refusal.state.label}, {refusal.service.label}"
-        if refusal.invocation_counter is not None:
-            expected = refusal.invocation_counter
-            return Refused("security", f"{detail}, expects {expected}", data=expected.to_bytes(4, "big"))
-        if refusal.service is ServiceError.DECIPHERING_ERROR:
-            return Refused("security", detail)
-        if refusal.service is ServiceError.SERVICE_NOT_SUPPORTED:
-            return Refused("service-not-supported", detail)
-        return Refused("service-not-allowed", detail)
-    return Refused("service-not-allowed", f"confirmed service error: {refusal}")
-
-
-def _unexpected(event: ClientEvent, service: str) -> LabError:
-    if isinstance(event, ServiceRefused):
-        return _refused(event)
-    return RemoteProtocolError(f"{type(event).__name__} is no answer to a {service}")
+        try:
+            return self.application.receive(received.apdu, received.intact)
+        except RemoteProtocolError:
+            if received.apdu[:1] not in _ANSWERS:
+                raise
+            raise Refused("answered", "a service that asks for no answer got one") from None

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from adapters.devices import dlms_values
-from adapters.devices.dlms_association import OpenAssociation, is_ciphered
+from adapters.devices.dlms_association import OpenAssociation
+from adapters.devices.dlms_client_engine import is_ciphered
+from adapters.devices.dlms_counters import HeardCounters
 from adapters.devices.dlms_flaws import Flaw
 from adapters.devices.dlms_link import DlmsLink
 from adapters.devices.sms_carrier import MessageOut, SmsCarrier, SmsCounters, SmsStream
@@ -50,6 +52,7 @@ class Connections:
         self._shared: dict[str, DlmsLink] = {}
         self._open: dict[str, OpenAssociation] = {}
         self._counters: dict[str, InvocationCounter] = {}
+        self.heard = HeardCounters()
         self._in_use: dict[tuple[str, str], str] = {}
         self._carriers: dict[str, SmsCarrier] = {}  # of links with framing sms
         self._sms_counters: SmsCounters | None = None
@@ -66,10 +69,34 @@ class Connections:
     ) -> AssociationOpened:
         """Open an association (see the role)."""
         link = link or self.default_link()
-        client, entry = self.client(client)
-        name = association or f"{link}/{client}"
+        name = association or f"{link}/{self.client(client)[0]}"
         if name in self._open:
             raise BenchError(f"association {name} is already open; release it or name the new one")
+        opened = self.prepared_for(client, link, name, mechanism, flaw, general_ciphering=general_ciphering)
+        try:
+            result = opened.open()
+        except (ReadTimeout, LinkLost) as error:
+            self.abandon(opened)
+            raise self.explained(link, error) from error
+        except LabError:
+            self.abandon(opened)
+            raise
+        self._open[name] = opened
+        return result
+
+    def prepared_for(
+        self,
+        client: str = "",
+        link: str = "",
+        name: str = "",
+        mechanism: str = "",
+        flaw: str = "",
+        server_sap: int | None = None,
+        general_ciphering: str = "",
+    ) -> OpenAssociation:
+        """Return an association that is not open yet and stands under no name: its owner abandons it."""
+        link = link or self.default_link()
+        client, entry = self.client(client)
         mechanism = mechanism or entry.mechanism
         if Flaw.of(flaw) is Flaw.no_authentication:
             mechanism = "none"
@@ -79,7 +106,7 @@ class Connections:
             if self._answers_elsewhere(link):
                 raise Refused("connection-refused", str(error)) from error
             raise
-        opened = OpenAssociation(
+        return OpenAssociation(
             name=name,
             client=client,
             entry=entry,
@@ -91,17 +118,10 @@ class Connections:
             counter=self._counter(client, entry, mechanism),
             flaw=Flaw.of(flaw),
             general_ciphering=general_ciphering,
+            heard=self.heard.lowest(client, self._open.values()),
+            keys_taken=self.heard.keys_taken(client),
+            server_sap=server_sap,
         )
-        try:
-            result = opened.open()
-        except (ReadTimeout, LinkLost) as error:
-            self.abandon(opened)
-            raise self.explained(link, error) from error
-        except LabError:
-            self.abandon(opened)
-            raise
-        self._open[name] = opened
-        return result
 
     def release(self, association: str = "") -> AssociationReleased:
         """Release an association and, where it was the last on its link, the link layer."""
@@ -122,8 +142,10 @@ class Connections:
     def forget(self, association: str) -> None:
         """Let go of an association without a word; forgetting what is not open is harmless."""
         opened = self._open.pop(association, None)
-        if opened is not None and not opened.line.shared:
-            opened.line.close()
+        if opened is not None:
+            self.heard.ended(opened)
+            if not opened.line.shared:
+                opened.line.close()
 
     def drop_link(self, link: str = "") -> None:
         """Close a link and forget all its associations."""
@@ -200,6 +222,8 @@ class Connections:
         )
 
     def abandon(self, opened: OpenAssociation) -> None:
+        """Let go of an association that stands under no name, link layer and all."""
+        self.heard.ended(opened)
         opened.abandon()
         if not opened.line.shared:
             opened.line.close()
@@ -337,6 +361,7 @@ class Connections:
         if self._in_use.get((client, kind), kind) != secret:
             self._in_use[client, kind] = secret
             self._counters.pop(client, None)
+            self.heard.key_taken(client)
 
     def keys(
         self, client: str, mechanism: str, ciphered: bool = False, key_way: str = ""

@@ -12,6 +12,7 @@ class Flaw(Enum):
     """What a plan may have spoiled on purpose, in the plan's words."""
 
     wrong_password = "wrong-password"
+    longer_password = "longer-password"
     wrong_key = "wrong-key"
     wrong_challenge = "wrong-challenge"
     reflected_challenge = "reflected-challenge"
@@ -27,6 +28,7 @@ class Flaw(Enum):
     weaker_protection = "weaker-protection"
     forged_ephemeral_key = "forged-ephemeral-key"
     other_recipient = "other-recipient"
+    unauthenticated = "unauthenticated"
 
     @classmethod
     def of(cls, word: str) -> Flaw | None:
@@ -41,6 +43,7 @@ class Flaw(Enum):
 
 SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.wrong_password: Spoil.WRONG_PASSWORD,
+    Flaw.longer_password: Spoil.LONGER_PASSWORD,
     Flaw.wrong_key: Spoil.WRONG_KEY,
     Flaw.wrong_challenge: Spoil.WRONG_CHALLENGE_RESPONSE,
     Flaw.reflected_challenge: Spoil.REFLECTED_CHALLENGE,
@@ -54,4 +57,5 @@ SPOILS: dict[Flaw | None, Spoil] = {
     Flaw.weaker_protection: Spoil.WEAKER_PROTECTION,
     Flaw.forged_ephemeral_key: Spoil.FORGED_EPHEMERAL_KEY,
     Flaw.other_recipient: Spoil.OTHER_RECIPIENT,
+    Flaw.unauthenticated: Spoil.UNAUTHENTICATED,
 }

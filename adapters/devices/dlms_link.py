@@ -74,11 +74,14 @@ class DlmsLink:
             self._early = sign_on(self.name, self.opened, self._clock)
             self._in_hdlc = True
 
-    def engine(self, client_sap: int) -> ClientLink:
-        """Return a link engine for one client address; nothing has been sent yet."""
+    def engine(self, client_sap: int, server_sap: int | None = None) -> ClientLink:
+        """Return a link engine for one client address; nothing has been sent yet.
+
+        ``server_sap`` is another logical device than the bench's.
+        """
         device = self.profile.logical_device
         options = self.opened.options
-        server_sap = self.server_sap
+        server_sap = self.server_sap if server_sap is None else server_sap
         if self.lossy:
             return UdpClientLink(client_sap, server_sap)
         if self.framing in ("wrapper", "sms"):  # a short message carries one wrapped APDU

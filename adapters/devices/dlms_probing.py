@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from adapters.devices import dlms_raw
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.devices.dlms_services import DlmsServices
 from adapters.errors import BenchError, LabError, LinkLost, ReadTimeout, Refused, RemoteProtocolError
@@ -16,6 +17,7 @@ from adapters.protocols.dlms.apdu import (
     AttributeDescriptor,
     ConfirmedServiceError,
     ExceptionResponse,
+    GetRequestNext,
     GetRequestNormal,
     GetResponseNormal,
     GetResponseWithDatablock,
@@ -27,10 +29,14 @@ from adapters.protocols.dlms.apdu import (
 )
 from adapters.protocols.dlms.client_settings import PROPOSED
 from adapters.protocols.dlms.enums import ApduTag, AssociationResult, Conformance
-from adapters.roles.dlms_probing import AttemptsMade, ProposalAnswered, RawAnswered
+from adapters.roles.dlms_probing import AttemptsMade, DeviceAnswered, EndedBy, ProposalAnswered, RawAnswered
 
 DATAGRAM_TIMEOUT_S = 2.0
 _LDN = AttributeDescriptor(1, bytes((0, 0, 42, 0, 0, 255)), 2)
+_OBJECT_LIST = AttributeDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 2)
+_INVOKE = invoke_octet(1)
+MOST_PIECES = 4096
+"""In how many blocks of 64 octets no object list comes."""
 _INITIATE_ERRORS = {
     0: "other",
     1: "dlms-version-too-low",
@@ -53,6 +59,11 @@ class Probing(DlmsServices):
         entry = self._connections.client(client)[1]
         return (entry.mechanism, *entry.backup)
 
+    def granted(self, association: str = "") -> tuple[str, ...]:
+        """Return the services the meter granted in an association."""
+        negotiated = self._connections.find(association).application.negotiated
+        return negotiated.conformance.labels() if negotiated is not None else ()
+
     def propose(
         self,
         client: str = "",
@@ -60,6 +71,7 @@ class Probing(DlmsServices):
         max_pdu: int = 1024,
         conformance: str = "",
         dlms_version: int = 6,
+        read_long: bool = False,
     ) -> ProposalAnswered:
         """Send an AARQ of our own making (see the role)."""
         link = link or self.default_link()
@@ -75,8 +87,8 @@ class Probing(DlmsServices):
         )
         try:
             asking.open()
-            answer = _decoded(asking.exchange(Aarq(user_information=proposal.encode()).encode()))
-            return self._judged(asking, answer)
+            answer = _decoded(dlms_raw.exchange(asking, Aarq(user_information=proposal.encode()).encode()))
+            return self._judged(asking, answer, read_long)
         except (ReadTimeout, LinkLost) as error:
             raise self._connections.explained(link, error) from error
         finally:
@@ -92,7 +104,7 @@ class Probing(DlmsServices):
             self._context.permit("configure")
         opened = self._connections.find(association)
         try:
-            return _raw(opened.exchange_raw(apdu, counter_ahead, damaged))
+            return _raw(dlms_raw.exchange_protected(opened, apdu, counter_ahead, damaged))
         except (ReadTimeout, LinkLost) as error:
             explained = self._connections.explained(opened.line.name, error, own=opened)
             if isinstance(explained, Refused) and explained.reason == "silence":
@@ -103,14 +115,57 @@ class Probing(DlmsServices):
         """Send a plain GET in a spoiled datagram (see the role)."""
         if apdu[:1] != bytes((ApduTag.GET_REQUEST,)):
             raise BenchError("only a GET is sent in a spoiled datagram")
-        answer = self._connections.find(association).exchange_datagram(apdu, flaw, DATAGRAM_TIMEOUT_S)
+        answer = dlms_raw.exchange_datagram(
+            self._connections.find(association), apdu, flaw, DATAGRAM_TIMEOUT_S
+        )
         return _raw(answer) if answer else RawAnswered(kind="nothing", result="", count=0, apdu="")
+
+    def request_after_end(
+        self, ended: EndedBy, client: str = "", link: str = "", mechanism: str = ""
+    ) -> RawAnswered:
+        """Ask for the logical device name in an association that is over (see the role)."""
+        flaw = "" if ended != "refusal" else self._wrong(client, mechanism)
+        over = self._connections.prepared_for(client, link, "(over)", mechanism, flaw)
+        try:
+            try:
+                over.open()
+            except Refused:
+                if not flaw:
+                    raise
+            if ended == "release":
+                over.end()
+            elif ended == "disconnection":
+                dlms_raw.connect_again(over)
+            request = GetRequestNormal(invoke=_INVOKE, attribute=_LDN)
+            return _raw(dlms_raw.exchange_protected(over, request.encode()))
+        except (ReadTimeout, LinkLost) as error:
+            explained = self._connections.explained(over.line.name, error)
+            if isinstance(explained, Refused):
+                return RawAnswered(kind="nothing", result="", count=0, apdu="")
+            raise explained from error
+        finally:
+            self._connections.abandon(over)
+
+    def call_device(self, address: int, client: str = "", link: str = "") -> DeviceAnswered:
+        """Ask another logical device for an association (see the role)."""
+        if not client:
+            free = (name for name, entry in self.profile.clients.items() if entry.mechanism == "none")
+            client = next(free, "")
+        calling = self._connections.prepared_for(client, link, "(call)", server_sap=address)
+        try:
+            calling.open()
+            calling.end()
+            return DeviceAnswered(address=address)
+        except (ReadTimeout, LinkLost) as error:
+            raise self._connections.explained(calling.line.name, error) from error
+        finally:
+            self._connections.abandon(calling)
 
     def fail_authentication(
         self, client: str, link: str = "", times: int = 1, mechanism: str = ""
     ) -> AttemptsMade:
         """Present a wrong password or proof so many times (see the role)."""
-        flaw = "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-challenge"
+        flaw = self._wrong(client, mechanism)
         refused = 0
         for number in range(times):
             name = f"(wrong {number + 1})"
@@ -122,7 +177,11 @@ class Probing(DlmsServices):
                 self.release(name)
         return AttemptsMade(attempts=times, turned_away=refused)
 
-    def _judged(self, asking: OpenAssociation, answer: Apdu) -> ProposalAnswered:
+    def _wrong(self, client: str, mechanism: str) -> str:
+        """Return the flaw that spoils what a client proves itself with."""
+        return "wrong-password" if (mechanism or self.mechanism_of(client)) == "lls" else "wrong-challenge"
+
+    def _judged(self, asking: OpenAssociation, answer: Apdu, read_long: bool) -> ProposalAnswered:
         """Return what the answer to the AARQ says, and what a GET in the association comes to."""
         if isinstance(answer, ExceptionResponse):
             raise Refused("service-not-allowed", f"exception: {answer.service.label}")
@@ -135,13 +194,15 @@ class Probing(DlmsServices):
                 granted = information
             elif isinstance(information, ConfirmedServiceError):
                 error = _INITIATE_ERRORS.get(information.value, str(information.value))
-        then = "not tried"
+        then, pieces = "not tried", 0
         if answer.result is AssociationResult.ACCEPTED:
             request = GetRequestNormal(invoke=invoke_octet(1), attribute=_LDN)
-            read = _raw(asking.exchange(request.encode()))
+            read = _raw(dlms_raw.exchange(asking, request.encode()))
             then = "served" if (read.kind, read.result) == ("get", "success") else read.result
+            if read_long:
+                pieces = _long_get(asking)
             with suppress(LabError):
-                asking.exchange(Rlrq().encode())
+                dlms_raw.exchange(asking, Rlrq().encode())
         return ProposalAnswered(
             result=answer.result.label,
             diagnostic=answer.diagnostic.label,
@@ -149,7 +210,22 @@ class Probing(DlmsServices):
             conformance=granted.conformance.labels() if granted is not None else (),
             max_pdu=granted.max_pdu if granted is not None else 0,
             then=then,
+            pieces=pieces,
+            longest=asking.longest_answer,
         )
+
+
+def _long_get(asking: OpenAssociation) -> int:
+    """Read the object list block by block; return in how many pieces it came."""
+    answer = dlms_raw.exchange(asking, GetRequestNormal(invoke=_INVOKE, attribute=_OBJECT_LIST).encode())
+    for pieces in range(1, MOST_PIECES):
+        block = _decoded(answer)
+        if not isinstance(block, GetResponseWithDatablock) or block.last:
+            return pieces
+        answer = dlms_raw.exchange(
+            asking, GetRequestNext(invoke=_INVOKE, block_number=block.block_number).encode()
+        )
+    raise RemoteProtocolError(f"the object list did not end within {MOST_PIECES} blocks")
 
 
 def _decoded(apdu: bytes) -> Apdu:
@@ -166,6 +242,8 @@ def _raw(apdu: bytes) -> RawAnswered:
     match answer:
         case ExceptionResponse():
             kind, result, count = "exception", answer.service.label, 0
+        case ConfirmedServiceError():
+            kind, result, count = "service-error", f"{answer.error_type.name.lower()} {answer.value}", 0
         case GetResponseNormal():
             kind, result = "get", answer.result.label
         case GetResponseWithDatablock():

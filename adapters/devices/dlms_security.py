@@ -67,6 +67,7 @@ class SecurityServices(DlmsServices):
         method = target.method(_TRANSFER[version])
         request = Flaw.replayed_counter if flaw == "replayed-counter" else None
         self._asked(opened, lambda: opened.action(target, method, transfer, True, request))
+        self._connections.heard.key_taken(client)
         for kind, secret in wanted.items():
             self._connections.use_key(client, kind, secret)
         return KeysChanged(client=client, taken=tuple(wanted.values()))

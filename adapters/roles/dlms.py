@@ -23,7 +23,14 @@ Mechanism = Literal[
     "pre-established",
 ]  # fmt: skip
 AssociationFlaw = Literal[
-    "", "wrong-password", "wrong-key", "wrong-challenge", "reflected-challenge", "no-authentication"
+    "",
+    "wrong-password",
+    "longer-password",
+    "wrong-key",
+    "wrong-challenge",
+    "reflected-challenge",
+    "no-authentication",
+    "replayed-counter",
 ]
 KeyWay = Literal["", "identified", "one-pass", "static"]
 RequestFlaw = Literal[
@@ -40,6 +47,7 @@ RequestFlaw = Literal[
     "weaker-protection",
     "forged-ephemeral-key",
     "other-recipient",
+    "unauthenticated",
 ]
 Service = Literal["get", "set", "action"]
 
@@ -57,17 +65,22 @@ class AssociationOpened:
     max_pdu: int
     meter_system_title: str  # hexadecimal, empty where none was given
     meter_challenge: str = ""  # hexadecimal; what the meter asked us to prove, empty without HLS
+    client_address: int = 0  # the client's and the logical device's, as they stand on the wire
+    server_address: int = 0
+    takes: int = 0  # the longest APDU we said we take, in octets; 0 where nothing was negotiated
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssociationReleased:
     """How an association ended: ``release response``, ``none``, ``malformed``, ``hung up`` or ``refused``.
 
-    ``none`` also for a pre-established one, which cannot be released.
+    ``none`` also for a pre-established one, which cannot be released. ``longest_answer`` is the length of the
+    longest APDU that came in the association, in octets.
     """
 
     association: str
     answer: str
+    longest_answer: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 from adapters.profiles.model import Mechanism
 from adapters.roles.base import hurts
 
+EndedBy = Literal["release", "disconnection", "refusal"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalAnswered:
@@ -15,7 +17,8 @@ class ProposalAnswered:
 
     ``result`` is the AARE's (``accepted``, ``rejected-permanent`` ...), ``diagnostic`` its reason and
     ``initiate_error`` the error of the InitiateRequest, where it tells one. ``then`` tells what a GET came
-    to in the association: ``served``, ``not tried`` or the refusal.
+    to in the association: ``served``, ``not tried`` or the refusal. ``longest`` is the longest answer in
+    it, in octets, and ``pieces`` in how many the object list came, where it was read.
     """
 
     result: str
@@ -24,14 +27,17 @@ class ProposalAnswered:
     conformance: tuple[str, ...]
     max_pdu: int
     then: str
+    pieces: int = 0
+    longest: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawAnswered:
     """What came back on octets sent as they are.
 
-    ``kind`` is ``nothing``, ``exception``, ``get``, ``get-block``, ``get-list``, ``set``, ``action`` or
-    ``other``; ``result`` the access result or the exception's service error, in the standard's words.
+    ``kind`` is ``nothing``, ``exception``, ``service-error`` (confirmedServiceError), ``get``, ``get-block``,
+    ``get-list``, ``set``, ``action`` or ``other``; ``result`` the access result or the exception's service
+    error, in the standard's words.
     ``count`` is the number of items of a list; ``apdu`` the answer, deciphered, in hexadecimal.
     """
 
@@ -39,6 +45,13 @@ class RawAnswered:
     result: str
     count: int
     apdu: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceAnswered:
+    """A logical device that gave us an association."""
+
+    address: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +73,10 @@ class DlmsProbing(Protocol):
         """Return how a client may prove itself, its own way first, then its backups."""
         ...
 
+    def granted(self, association: str = "") -> tuple[str, ...]:
+        """Return the services the meter granted in an association, by the standard's names."""
+        ...
+
     def propose(
         self,
         client: str = "",
@@ -67,12 +84,14 @@ class DlmsProbing(Protocol):
         max_pdu: int = 1024,
         conformance: str = "",
         dlms_version: int = 6,
+        read_long: bool = False,
     ) -> ProposalAnswered:
         """Send an AARQ without authentication that proposes just this; close what it opens.
 
         An empty ``client`` is one that needs no secret; ``conformance`` lists services by the standard's
         names with blanks between, nothing stands for what the profile gives the client.
-        Where it is accepted, the logical device name is asked for (``then``). Raises Refused on silence.
+        Where it is accepted, the logical device name is asked for (``then``), with ``read_long`` the object
+        list too. Raises Refused on silence.
         """
         ...
 
@@ -91,6 +110,23 @@ class DlmsProbing(Protocol):
         self, apdu: bytes, association: str = "", flaw: Literal["", "truncated", "oversized"] = ""
     ) -> RawAnswered:
         """Send a plain GET over UDP in a datagram that is cut off or has octets behind the APDU."""
+        ...
+
+    def request_after_end(
+        self, ended: EndedBy, client: str = "", link: str = "", mechanism: Mechanism | Literal[""] = ""
+    ) -> RawAnswered:
+        """Open an association, end it, and ask for the logical device name as if it were still open.
+
+        ``ended`` by ``release`` (RLRQ), by ``disconnection`` (DISC and SNRM, on HDLC alone) or by ``refusal``
+        (never open, since what proves the client was wrong). On the same connection in any case.
+        """
+        ...
+
+    def call_device(self, address: int, client: str = "", link: str = "") -> DeviceAnswered:
+        """Ask the logical device ``address`` for an association without authentication, and release it.
+
+        Raises Refused where nobody answers there or the one who does declines.
+        """
         ...
 
     @hurts("configure")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from adapters.errors import NotPermitted, Refused
 from adapters.roles import DlmsMeter, RequestFlaw
+from adapters.roles.dlms_probing import RawAnswered
 from harness.actions import procedure
 from harness.steps import Steps
-from testplans.dlms.words import yes
+from testplans.dlms.words import NO_LISTS, yes
 
 _LDN = "0001" + "00002A0000FF" + "02"
 _OBJECT_LIST = "000F" + "0000280000FF" + "02"
@@ -77,15 +79,18 @@ class TransferDisturbed:
 def disturb_long_get(run: Steps, *, meter: DlmsMeter, association: str, how: str) -> TransferDisturbed:
     """Begin a long GET of the object list; ask for a wrong block (``number``) or another object (``other``).
 
-    Then the block after the first is asked for, which is gone with the transfer. Inconclusive where the meter
-    sends its list in one piece.
+    Then the block after the first is asked for, which is gone with the transfer. ``end`` takes every block
+    and asks for one more, twice. Inconclusive where the meter sends its list in one piece.
     """
     before = meter.list_objects(association)
     first = meter.send_raw(bytes.fromhex("C001C1" + _OBJECT_LIST + "00"), association)
     if first.kind != "get-block":
         run.inconclusive(f"the object list comes as {first.kind}, not in blocks")
     number = int(first.apdu[8:16], 16)
-    if how == "number":
+    if how == "end":
+        number = _to_the_end(meter, association, first)
+        disturbing = meter.send_raw(bytes.fromhex(f"C002C1{number:08X}"), association)
+    elif how == "number":
         disturbing = meter.send_raw(bytes.fromhex(f"C002C1{number + 5:08X}"), association)
     else:
         disturbing = meter.send_raw(bytes.fromhex("C001C1" + _LDN + "00"), association)
@@ -96,6 +101,59 @@ def disturb_long_get(run: Steps, *, meter: DlmsMeter, association: str, how: str
         next_block=following.result,
         whole_again=yes(meter.list_objects(association) == before),
     )
+
+
+_LAST = "01"
+
+
+def _is_last(block: RawAnswered) -> bool:
+    return block.kind != "get-block" or block.apdu[6:8] == _LAST
+
+
+def _to_the_end(meter: DlmsMeter, association: str, block: RawAnswered) -> int:
+    """Take every block after ``block`` and return the number of the last."""
+    while not _is_last(block):
+        block = meter.send_raw(bytes.fromhex(f"C002C1{block.apdu[8:16]}"), association)
+    return int(block.apdu[8:16], 16)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransfersInterleaved:
+    """How many blocks two transfers at the same time had, and whether each was what it is by itself."""
+
+    blocks: int
+    undisturbed: str
+
+
+@procedure("interleave_long_gets")
+def interleave_long_gets(run: Steps, *, meter: DlmsMeter, first: str, second: str) -> TransfersInterleaved:
+    """Read the object lists of two associations block by block in turns; compare with each by itself.
+
+    Inconclusive where a list comes in one piece.
+    """
+    alone = {name: _all_blocks(meter, name) for name in (first, second)}
+    if any(len(blocks) < 2 for blocks in alone.values()):
+        run.inconclusive("an object list comes in one piece: there is nothing to interleave")
+    mixed = {name: [_list_begun(meter, name)] for name in (first, second)}
+    while not all(_is_last(blocks[-1]) for blocks in mixed.values()):
+        for name, blocks in mixed.items():
+            if not _is_last(blocks[-1]):
+                blocks.append(meter.send_raw(bytes.fromhex(f"C002C1{blocks[-1].apdu[8:16]}"), name))
+    same = all(
+        [block.apdu for block in mixed[name]] == [block.apdu for block in alone[name]] for name in mixed
+    )
+    return TransfersInterleaved(blocks=sum(map(len, mixed.values())), undisturbed=yes(same))
+
+
+def _list_begun(meter: DlmsMeter, association: str) -> RawAnswered:
+    return meter.send_raw(bytes.fromhex("C001C1" + _OBJECT_LIST + "00"), association)
+
+
+def _all_blocks(meter: DlmsMeter, association: str) -> list[RawAnswered]:
+    blocks = [_list_begun(meter, association)]
+    while not _is_last(blocks[-1]):
+        blocks.append(meter.send_raw(bytes.fromhex(f"C002C1{blocks[-1].apdu[8:16]}"), association))
+    return blocks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +174,8 @@ def send_oversize_request(
 
     ``max_pdu`` is what the meter said it takes; the request is ``beyond`` octets longer, more or less.
     """
+    if "multiple-references" not in meter.granted(association):
+        raise NotPermitted(NO_LISTS)
     size = len(_LDN) // 2 + 1
     items = (max_pdu + beyond) // size
     long = bytes.fromhex(f"C003C1{_length(items)}" + (_LDN + "00") * items)
@@ -142,30 +202,46 @@ class LogWatched:
     lost: int
 
 
-@procedure("watch_fraud_log", hurts=("configure",))
-def watch_fraud_log(
+@procedure("watch_log", hurts=("configure",))
+def watch_log(
     run: Steps, *, meter: DlmsMeter, attempt: str, link: str, association: str, log: str = "fraud_event_log"
 ) -> LogWatched:
     """Make one attempt and see what the log gains.
 
-    ``attempt`` is ``wrong-password`` (an association on ``link``) or a flaw of a GET in ``association``,
-    which is also who reads the log.
+    ``attempt`` is ``wrong-password`` or ``wrong-proof`` (an association on ``link``), ``association`` (a
+    right one, released), ``hang-up`` (a right one on a connection that is then dropped) or a flaw of a GET
+    in ``association``, which is also who reads the log.
     """
     before = _rows(meter, log, association)
     try:
-        if attempt == "wrong-password":
-            said = str(meter.fail_authentication("management", link, 1, "lls").turned_away)
-            meter.associate("management", link, "(right)", "lls")  # the right one ends the count
+        if attempt in ("wrong-password", "wrong-proof"):
+            mechanism: Literal["lls", "hls-gmac"] = "lls" if attempt == "wrong-password" else "hls-gmac"
+            said = str(meter.fail_authentication("management", link, 1, mechanism).turned_away)
+            meter.associate("management", link, "(right)", mechanism)  # the right one ends the count
             meter.release("(right)")
+        elif attempt in ("association", "hang-up"):
+            meter.associate("public", link, "(right)")
+            said = "opened"
+            if attempt == "association":
+                meter.release("(right)")
+            else:
+                meter.drop_link(link)
         else:
             flaw: RequestFlaw = "damaged-tag" if attempt == "damaged-tag" else "replayed-counter"
             said = str(meter.get("energy_import", association=association, flaw=flaw).value)
     except Refused as refusal:
         said = refusal.reason
     after = _rows(meter, log, association)
-    kept = after[: len(before)] == before
-    gained = tuple(int(str(row[-1])) for row in after[len(before) :]) if kept else ()
-    return LogWatched(attempt=said, gained=gained, lost=0 if kept else len(before))
+    gained, lost = rows_gained(before, after)
+    return LogWatched(attempt=said, gained=tuple(int(str(row[-1])) for row in gained), lost=lost)
+
+
+def rows_gained(before: list[list[object]], after: list[list[object]]) -> tuple[list[list[object]], int]:
+    """Return what a log gained and how many rows it lost without need: a full one gives its oldest away."""
+    kept = next(kept for kept in range(len(before), -1, -1) if before[len(before) - kept :] == after[:kept])
+    gained, gone = after[kept:], len(before) - kept
+    made_room = gone == len(gained) and len(after) == len(before)
+    return gained, 0 if made_room else gone
 
 
 def _rows(meter: DlmsMeter, log: str, association: str) -> list[list[object]]:
@@ -202,7 +278,7 @@ def try_claims(
     ) != meter.list_objects(association):
         broken.append("block-transfer-with-get-or-read: two readings of the object list differ")
     unknown = meter.send_raw(bytes.fromhex("C009C1" + _LDN + "00"), association)
-    if unknown.kind not in ("exception", "get", "nothing") or unknown.result == "success":
+    if unknown.kind not in ("exception", "service-error", "get", "nothing") or unknown.result == "success":
         broken.append(f"a GET of an unknown kind: {unknown.kind} {unknown.result}")
     if not _alive(meter, association):
         broken.append("the association did not survive a GET of an unknown kind")

@@ -7,6 +7,8 @@ whose fields the plan's ``expect`` may check.
 from testplans.dlms import (
     access,
     any_profile,
+    association_life,
+    association_object,
     billing,
     demand,
     emergency,
@@ -33,6 +35,8 @@ from testplans.dlms import (
 __all__ = [
     "access",
     "any_profile",
+    "association_life",
+    "association_object",
     "billing",
     "demand",
     "emergency",

@@ -8,12 +8,14 @@ from harness.steps import Steps
 
 
 @procedure("restore_value")
-def restore_value(run: Steps, *, meter: DlmsMeter, link: str, object: str, value: str) -> ServiceDone:
+def restore_value(
+    run: Steps, *, meter: DlmsMeter, link: str, object: str, value: str, attribute: str = "value"
+) -> ServiceDone:
     """Write a value back through a Management association of its own."""
     meter.release_all()
     meter.associate("management", link, "restore")
     try:
-        return meter.set(object, value, association="restore")
+        return meter.set(object, value, attribute, association="restore")
     finally:
         meter.release("restore")
 

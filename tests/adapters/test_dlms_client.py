@@ -7,6 +7,7 @@ from dlms_peer import CLIENT_TITLE, KEYS, PASSWORD, SERVER_TITLE, VALUE, Peer
 
 from adapters.errors import LocalProtocolError, RemoteProtocolError
 from adapters.protocols.dlms import apdu
+from adapters.protocols.dlms.acse import Aarq
 from adapters.protocols.dlms.apdu_common import SelectiveAccess
 from adapters.protocols.dlms.budget import Budget
 from adapters.protocols.dlms.client import ClientAssociation
@@ -354,7 +355,8 @@ def test_client_careless_server_that_takes_any_proof_is_reported_not_hidden() ->
 
 
 @pytest.mark.parametrize(
-    "spoil", [item for item in Spoil if item not in {Spoil.WRONG_PASSWORD, *BLOCK_FLAWS}]
+    "spoil",
+    [item for item in Spoil if item not in {Spoil.WRONG_PASSWORD, Spoil.LONGER_PASSWORD, *BLOCK_FLAWS}],
 )
 def test_client_flaw_that_cannot_show_is_our_mistake(spoil: Spoil) -> None:
     """No negative test passes because nothing was spoiled."""
@@ -702,3 +704,26 @@ def test_client_bare_release_serves_meters_that_want_it_so() -> None:
     client, peer = opened(MechanismId.HLS_GMAC, True, protect_release=False)
     assert client.release() == bytes.fromhex("6203800100")
     assert isinstance(client.receive(peer.answer(bytes.fromhex("6203800100")) or b""), Released)
+
+
+def test_client_longer_password_begins_with_the_right_one() -> None:
+    """What a comparison that stops at the end of its own password would take."""
+    client = ClientAssociation(settings(MechanismId.LLS))
+    right = client.settings.secret
+    assert right
+    sent = apdu.decode(client.associate(spoil=Spoil.LONGER_PASSWORD))
+    assert isinstance(sent, Aarq)
+    assert sent.authentication_value == right + b"1"
+
+
+def test_client_replayed_answer_with_a_right_tag_is_the_servers_doing() -> None:
+    """The tag vouches for the bytes where no checksum does; a damaged one does not."""
+    client, peer = opened(MechanismId.HLS_GMAC, True)
+    client.get(*REGISTER)
+    answer = peer.channel.protect(bytes.fromhex("C401C6001105"), counter=0)
+    with pytest.raises(CounterReplayed) as replayed:
+        client.receive(answer)
+    assert replayed.value.frame_intact
+    with pytest.raises(CounterReplayed) as damaged:
+        client.receive(answer[:-1] + bytes((answer[-1] ^ 1,)))
+    assert not damaged.value.frame_intact

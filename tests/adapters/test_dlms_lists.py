@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.devices.dlms_link import REPLY_TIMEOUT_S
 from adapters.devices.dlms_meter import DlmsMeter
 from adapters.errors import BenchError, LocalProtocolError, Refused
 from harness.bench import open_bench
@@ -117,7 +118,7 @@ def test_get_what_was_not_granted_is_refused_by_name(meter: DlmsMeter) -> None:
         meter.set("installation_note", "hex:" + "5a" * 2000)
 
 
-@pytest.mark.parametrize("link", ["ip", "rs485", "optical"])
+@pytest.mark.parametrize("link", ["ip", "ip_udp", "rs485", "optical"])
 def test_general_blocks_carry_what_service_blocks_would(meter: DlmsMeter, link: str) -> None:
     """With the link's option the same long values go both ways in general blocks, streaming over TCP."""
     meter.associate("management", link)
@@ -134,3 +135,46 @@ def test_general_blocks_carry_what_service_blocks_would(meter: DlmsMeter, link: 
         meter.set("installation_note", "hex:" + "5a" * 2000)
     assert caught.value.reason not in ("service-not-supported", "long-set-aborted")
     assert meter.get("installation_note").value == "Z" * 30
+
+
+OBJECT_LIST = ("15/0-0:40.0.0.255", "2")
+
+
+BLOCKS = range(3, 8)
+"""Which messages of the meter are the list in general blocks; before them it answers AARQ and proof."""
+
+
+@pytest.mark.parametrize("lost", BLOCKS)
+def test_general_block_that_gets_lost_is_asked_for_again_on_a_real_wire(lost: int) -> None:
+    """Whichever datagram of the answer is lost, the value arrives whole after one reply time-out."""
+    whole, undisturbed_s = _read_in_general_blocks({}, window=1)
+    assert undisturbed_s < REPLY_TIMEOUT_S
+    value, took_s = _read_in_general_blocks({"lose": f"ip_udp:{lost}"}, window=1)
+    assert value == whole
+    assert REPLY_TIMEOUT_S <= took_s < 2 * REPLY_TIMEOUT_S
+
+
+@pytest.mark.parametrize("lost", BLOCKS)
+def test_general_block_lost_from_a_run_costs_one_time_out_at_most(lost: int) -> None:
+    """Where blocks stream, those behind the lost one show that it is missing, but for the last of a run."""
+    whole, _ = _read_in_general_blocks({}, window=3)
+    value, took_s = _read_in_general_blocks({"lose": f"ip_udp:{lost}"}, window=3)
+    assert value == whole
+    assert took_s < 2 * REPLY_TIMEOUT_S
+
+
+def _read_in_general_blocks(faults: dict[str, str], window: int) -> tuple[object, float]:
+    """Return the object list read over UDP in general blocks, and how long that took in the meter's world."""
+    live = open_bench("virtual:mcs301", faults=faults)
+    try:
+        meter = live.devices["meter"]
+        assert isinstance(meter, DlmsMeter)
+        options = meter._context.links["ip_udp"]
+        assert isinstance(options, dict)
+        options["general_blocks"] = str(window)
+        meter.associate("management", "ip_udp", "lossy")
+        before_s = live.clock.monotonic_s()
+        value = meter.get(*OBJECT_LIST, "lossy").value
+        return value, live.clock.monotonic_s() - before_s
+    finally:
+        live.close()

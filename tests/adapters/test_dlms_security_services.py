@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapters.devices.dlms_association import _credentials, _keys
+from adapters.devices.dlms_client_engine import _credentials, _keys
 from adapters.devices.dlms_meter import DlmsMeter
 from adapters.errors import BenchError, NotPermitted, Refused
 from harness.bench import LiveBench, open_bench

@@ -23,7 +23,7 @@ MECHANISMS = {
     "pre-established": MechanismId.NONE,
 }
 """The profile's words for what the protocol numbers."""
-CLASS_ID = 15
+CLASS_ID, SECRET = 15, 7
 CURRENT = obis_octets("0-0:40.0.0.255")
 _CONTEXT_OID = bytes.fromhex("608574050801")
 _MECHANISM_OID = bytes.fromhex("608574050802")
@@ -58,12 +58,7 @@ class AssociationObjects:
         ciphered = client.ciphered and mechanism >= MechanismId.HLS
         context = ApplicationContext.LN_CIPHERED if ciphered else ApplicationContext.LN
         live.attribute("object_list", lambda: self._object_list(name))
-        live.constant(
-            "associated_partners_id",
-            dlms.structure(
-                dlms.integer(client.sap), dlms.long_unsigned(self._meter.profile.logical_device.sap)
-            ),
-        )
+        live.attribute("associated_partners_id", lambda: self._partners(client))
         live.constant("application_context_name", dlms.octet_string(_CONTEXT_OID + bytes((context,))))
         live.constant("xdlms_context_info", _context_info(client))
         live.constant(
@@ -75,11 +70,19 @@ class AssociationObjects:
         reference = setup.logical_name if ciphered and setup is not None else b""
         live.constant("security_setup_reference", dlms.octet_string(reference))
 
+    def _partners(self, client: Client) -> Data:
+        """Return the addresses of the two ends; a careless meter fills in the first client of its table."""
+        first = next(iter(self._meter.profile.clients.values()))
+        told = client if self._meter.world.obeys("DLX-AA-04") else first
+        server = self._meter.profile.logical_device.sap
+        return dlms.structure(dlms.integer(told.sap), dlms.long_unsigned(server))
+
     def _object_list(self, client: str) -> Data:
         known = self._lists.get(client)
         if known is None:
             objects = self._meter.model.by_name.values()
-            rows = (live.listed_for(client) for live in objects if live.rights(client))
+            told = client if self._meter.world.obeys("DLX-AA-06") else "management"
+            rows = (live.listed_for(told) for live in objects if live.rights(client))
             known = self._lists[client] = dlms.array(*rows)
         return known
 

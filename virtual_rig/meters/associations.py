@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from adapters.profiles.model import Client, Port
+from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.acse import Aarq
 from adapters.protocols.dlms.apdu import AttributeDescriptor, MethodDescriptor, SelectiveAccess
 from adapters.protocols.dlms.data import Data
@@ -31,7 +32,7 @@ from adapters.protocols.dlms.server_policy import (
     Service,
     Terms,
 )
-from virtual_rig.meters.association_objects import MECHANISMS, AssociationObjects
+from virtual_rig.meters.association_objects import CLASS_ID, MECHANISMS, SECRET, AssociationObjects
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.guarded import GuardedAssociation
 from virtual_rig.meters.lock_out import LockOut
@@ -42,6 +43,7 @@ from virtual_rig.meters.refusals import Refusals
 from virtual_rig.meters.security_setup import CLASS_ID as SECURITY_SETUP
 from virtual_rig.meters.security_setup import KeyKind
 
+MOST_DEVICES = 0x7F  # the address of all stations where an address has one octet
 PUBLIC, MANAGEMENT, READING, PRE_ESTABLISHED = "public", "management", "reading", "pre-established"
 
 
@@ -148,6 +150,11 @@ class AssociationTable:
         """Return association_status of ``client``: 0 non-associated, 2 associated."""
         return 2 if client == PRE_ESTABLISHED or any(at.client == client for at in self.open) else 0
 
+    def logical_devices(self) -> tuple[int, ...]:
+        """Return the addresses the meter answers at; a careless one answers at any."""
+        own = self.meter.profile.logical_device.sap
+        return (own,) if self.world.obeys("DLX-AA-08") else tuple(range(1, MOST_DEVICES))
+
     def challenge(self) -> bytes:
         """Return the next challenge StoC."""
         if not self.last_challenge or self.world.obeys("DLX-SEC-10"):
@@ -170,6 +177,12 @@ class AssociationTable:
         for port in self._ports.values():
             port.held_until_s = 0.0
         self.opened_since_power_up = False
+        if not self.world.obeys("DLX-SEC-14"):
+            for window in self.meter.received_counters.values():
+                window.expected = 0
+        if not self.world.obeys("DLX-SEC-15"):
+            for counter in self.meter.sent_counters.values():
+                counter.next_value = 1
 
 
 class ClientAtLink:
@@ -349,6 +362,9 @@ class ClientAtLink:
         if number not in live.table.attributes:
             return self.table.refusals.unknown_attribute()
         if not live.readable(number, self._letters(live)):
+            secret = (live.entry.class_id, number) == (CLASS_ID, SECRET) and "r" in self._letters(live)
+            if secret and not self.world.obeys("DLX-AA-05"):
+                return dlms.octet_string(self.table.passwords.get(self.client, b""))
             return DataAccessResult.READ_WRITE_DENIED
         if selection is None:
             return live.getters[number]()

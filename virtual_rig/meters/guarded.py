@@ -12,19 +12,32 @@ from dataclasses import replace
 
 from adapters.errors import RemoteProtocolError
 from adapters.protocols.dlms import apdu as apdus
-from adapters.protocols.dlms.acse import Aare, Aarq
-from adapters.protocols.dlms.apdu import ExceptionResponse, InitiateRequest, InitiateResponse
+from adapters.protocols.dlms.acse import Aarq, Rlre
+from adapters.protocols.dlms.apdu import (
+    ExceptionResponse,
+    GetRequestNext,
+    GetRequestNormal,
+    GetRequestWithList,
+    GetResponseWithDatablock,
+    InitiateRequest,
+)
 from adapters.protocols.dlms.apdu_common import CONFIRMED
 from adapters.protocols.dlms.axdr import read_octets
-from adapters.protocols.dlms.enums import ApduTag, Conformance, DataAccessResult, ServiceError, StateError
+from adapters.protocols.dlms.enums import (
+    ApduTag,
+    DataAccessResult,
+    MechanismId,
+    ReleaseReason,
+    ServiceError,
+    StateError,
+)
 from adapters.protocols.dlms.security import CounterReplayed, CounterWindow
-from adapters.protocols.dlms.server import ServerAssociation
-from adapters.protocols.dlms.server_policy import ServerPolicy
+from adapters.protocols.dlms.server import Request, ServerAssociation
+from adapters.protocols.dlms.server_policy import ServerPolicy, Service
 from virtual_rig.world import World
 
 PDU_TOO_LONG = ExceptionResponse(state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.PDU_TOO_LONG)
 SMALLEST_PDU, DLMS_VERSION = 64, 6
-_NEXT = 2  # get-request-next, and get-response-with-datablock
 
 
 class GuardedWindow(CounterWindow):
@@ -59,7 +72,6 @@ class GuardedAssociation(ServerAssociation):
     ) -> None:
         super().__init__(policy, pre_established=pre_established)
         self._world, self._max_pdu, self._window = world, max_pdu, window
-        self._block_sent = bytes(4)
 
     def handle(self, octets: bytes) -> bytes | None:
         """Return the answer to one APDU, or None for silence."""
@@ -68,28 +80,46 @@ class GuardedAssociation(ServerAssociation):
             return self._proposal(octets)
         if len(octets) > self._max_pdu and self.is_open and self._world.obeys("DLX-NEG-10"):
             return PDU_TOO_LONG.encode()
-        if tag == ApduTag.GET_REQUEST and len(octets) > 2:
-            return self._read(octets)
+        if tag == ApduTag.RLRQ and self.is_open and not self._world.obeys("DLX-AA-01"):
+            return Rlre(reason=ReleaseReason.NORMAL).encode()
         answer = super().handle(octets)
         if answer is not None and answer[0] == ApduTag.EXCEPTION_RESPONSE and len(answer) > 2:
             self._refused(octets, answer)
         return answer
 
-    def _read(self, octets: bytes) -> bytes | None:
-        """Serve a GET that came in the clear."""
-        if not octets[2] & CONFIRMED and self.is_open and not self._world.obeys("DLX-NEG-21"):
-            octets = octets[:2] + bytes((octets[2] | CONFIRMED,)) + octets[3:]
-        if octets[1] == _NEXT and octets[3:] != self._block_sent and not self._world.obeys("DLX-NEG-08"):
-            octets = octets[:3] + self._block_sent
-        answer = super().handle(octets)
-        if answer is None or answer[0] != ApduTag.GET_RESPONSE:
-            return answer
-        if answer[1] == _NEXT:
-            self._block_sent = answer[4:8]
-        idle = octets[1] == _NEXT and _says(answer, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
+    def _service(self, service: Service, request: Request) -> bytes | None:
+        """Carry out a service, whether it came in the clear or ciphered."""
+        if isinstance(request, GetRequestNext):
+            return self._next_block(service, request)
+        if not isinstance(request, GetRequestNormal | GetRequestWithList):
+            return super()._service(service, request)
+        if not request.confirmed and self.is_open and not self._world.obeys("DLX-NEG-21"):
+            request = replace(request, invoke=request.invoke | CONFIRMED)
+        if isinstance(request, GetRequestWithList) and not self._world.obeys("DLX-AA-09"):
+            request = replace(request, attributes=request.attributes[::-1])
+        return super()._service(service, request)
+
+    def _next_block(self, service: Service, request: GetRequestNext) -> bytes | None:
+        """Send the block that is asked for, if it is the one whose turn it is."""
+        sent = self._long_get.number if self._long_get is not None else request.block_number
+        if sent != request.block_number and not self._world.obeys("DLX-NEG-08"):
+            request = replace(request, block_number=sent)
+        answer = super()._service(service, request)
+        idle = answer is not None and _says(answer, DataAccessResult.NO_LONG_GET_IN_PROGRESS)
         if idle and not self._world.obeys("DLX-NEG-09"):  # an empty last block: "that was all"
-            return bytes((ApduTag.GET_RESPONSE, _NEXT, octets[2], 1)) + octets[3:7] + b"\x00\x00"
+            number = request.block_number
+            return GetResponseWithDatablock(
+                invoke=request.invoke, last=True, block_number=number, raw=b""
+            ).encode()
         return answer
+
+    def _may(self, service: Service, confirmed: bool) -> bool:
+        """Return whether the service was negotiated."""
+        if super()._may(service, confirmed):
+            return True
+        if self.pre_established or not self.is_open or self._world.obeys("DLX-NEG-14"):
+            return False
+        return service.value in self.policy.terms().conformance.labels()
 
     def _refused(self, octets: bytes, answer: bytes) -> None:
         """Leave no trace of what was refused."""
@@ -112,19 +142,20 @@ class GuardedAssociation(ServerAssociation):
             taken = replace(taken, max_pdu=SMALLEST_PDU)
         if proposal.version < DLMS_VERSION and not self._world.obeys("DLX-NEG-12"):
             taken = replace(taken, version=DLMS_VERSION)
-        narrowed: Conformance | None = None
         if terms is not None and self.policy.denial(request) is None:
-            offered = terms().conformance
-            if not proposal.conformance & offered:
-                if not self._world.obeys("DLX-NEG-13"):
-                    taken = replace(taken, conformance=offered)
-            elif not self._world.obeys("DLX-NEG-14"):
-                narrowed = proposal.conformance & offered
-                taken = replace(taken, conformance=offered)
+            offered = terms()
+            if not proposal.conformance & offered.conformance and not self._world.obeys("DLX-NEG-13"):
+                taken = replace(taken, conformance=offered.conformance)
+            if 0 < proposal.max_pdu < offered.max_pdu and not self._world.obeys("DLX-AA-07"):
+                taken = replace(taken, max_pdu=offered.max_pdu)
+            password, value = offered.password, request.authentication_value or b""
+            longer = request.mechanism is MechanismId.LLS and len(value) > len(password)
+            if longer and not self._world.obeys("DLX-SEC-16"):  # compares as far as its own goes
+                shorter = replace(request, authentication_value=value[: len(password)])
+                return super().handle(shorter.encode())
         if taken is proposal:
             return super().handle(octets)
-        answer = super().handle(replace(request, user_information=taken.encode()).encode())
-        return answer if answer is None or narrowed is None else _narrowed(answer, narrowed)
+        return super().handle(replace(request, user_information=taken.encode()).encode())
 
 
 def _proposed(octets: bytes) -> tuple[Aarq | None, InitiateRequest | None]:
@@ -137,16 +168,6 @@ def _proposed(octets: bytes) -> tuple[Aarq | None, InitiateRequest | None]:
     except RemoteProtocolError:
         return None, None
     return request, proposal if isinstance(proposal, InitiateRequest) else None
-
-
-def _narrowed(answer: bytes, conformance: Conformance) -> bytes:
-    """Return the AARE with another conformance in its InitiateResponse."""
-    aare = apdus.decode(answer)
-    if not isinstance(aare, Aare) or aare.user_information[:1] != b"\x08":
-        return answer
-    response = apdus.decode(aare.user_information)
-    assert isinstance(response, InitiateResponse)
-    return replace(aare, user_information=replace(response, conformance=conformance).encode()).encode()
 
 
 def _says(answer: bytes, result: DataAccessResult) -> bool:

@@ -43,7 +43,6 @@ class TcpPort:
         self._cut, self._answer_delay_s = cut, answer_delay_s
         self._sessions: dict[str, LinkSession] = {}
         profile = table.meter.profile
-        self._server_sap = profile.logical_device.sap
         self._max_apdu = max(client.max_pdu for client in profile.clients.values()) + WRAPPER_SLACK_OCTETS
         table.meter.on_links(self._power)
 
@@ -56,7 +55,7 @@ class TcpPort:
             table=self._table,
             port=self._port,
             line=line,
-            link=WrapperServerLink((self._server_sap,), max_apdu=self._max_apdu),
+            link=WrapperServerLink(self._table.logical_devices(), max_apdu=self._max_apdu),
             patience_s=TCP_PATIENCE_S,
             answer_delay_s=self._answer_delay_s,
             hangs_up=True,
@@ -123,7 +122,7 @@ class SerialPort:
                 table=self._table,
                 port=self._port,
                 line=line,
-                link=HdlcServerLink((device.sap,), physical=device.physical_address or None),
+                link=HdlcServerLink(self._table.logical_devices(), physical=device.physical_address or None),
                 patience_s=SERIAL_PATIENCE_S,
                 answer_delay_s=self._answer_delay_s,
                 went_idle=lambda _reason: self._idle(line),

@@ -104,16 +104,23 @@ class SecuritySetup:
         if not self.keys:
             return None
         if self._ciphering is None:
-            careless = not self._world.obeys("DLX-SEC-08")
             self._ciphering = Ciphering(
                 suite=self._suite(),
                 authentication_key=self.keys[KeyKind.AUTHENTICATION],
                 send=self._meter.sent_counters[self.client],
                 received=self._meter.received_counters[self.client],
                 control=self.control,
-                least=0x10 & self.control if careless else None,
+                least=self._least(),
             )
         return self._ciphering
+
+    def _least(self) -> int | None:
+        """Return what is demanded of the client where a careless meter looks at one half of it only."""
+        if not self._world.obeys("DLX-SEC-08"):
+            return 0x10 & self.control
+        if not self._world.obeys("DLX-SEC-13"):
+            return 0x20 & self.control
+        return None
 
     def _suite(self) -> Suite:
         keys = self._pair()

@@ -79,12 +79,10 @@ class LinkSession:
                 self._arm()
             elif isinstance(event, LinkDown):
                 self._connected.discard((event.client_sap, event.server_sap))
-                association = self._associations.pop(event.client_sap, None)
-                if association is not None:
-                    association.link_down()
+                self._down(event)
                 if event.reason != DownReason.RESTARTED:
                     down = event.reason
-        if (out := link.data_to_send()) and not self._ended:
+        while (out := link.data_to_send()) and not self._ended:  # over UDP every message by itself
             self.line.send(out, self._answer_delay_s, self.line.device_settings)
         if down and not self._connected:
             self._went_idle(down)
@@ -100,6 +98,14 @@ class LinkSession:
             association.link_down()
         self._associations.clear()
         self._connected.clear()
+
+    def _down(self, event: LinkDown) -> None:
+        """The connection is gone: its association with it."""
+        if event.reason == DownReason.DISCONNECTED and not self._table.world.obeys("DLX-AA-02"):
+            return
+        association = self._associations.pop(event.client_sap, None)
+        if association is not None:
+            association.link_down()
 
     def _apdu(self, event: ApduReceived) -> None:
         client, server = event.client_sap, event.server_sap
@@ -138,6 +144,8 @@ class LinkSession:
         left_s = self._last_s + self._port.rules.inactivity_timeout_s - self._scheduler.now_s()
         if left_s > _EPSILON_S:
             self._watch = self._scheduler.call_later(left_s, self._look)
+        elif self._connected and not self._table.world.obeys("DLX-AA-03"):
+            pass  # forgets to look again
         elif self._connected:
             self.link.inactive()
             self.pump()

@@ -57,6 +57,7 @@ from adapters.protocols.dlms.gbt import BlockStream
 from adapters.protocols.dlms.secure_channel import SecureChannel
 from adapters.protocols.dlms.security import (
     SUITES,
+    CounterReplayed,
     CounterWindow,
     InvocationCounter,
     SecurityMissing,
@@ -340,7 +341,7 @@ class ClientAssociation(ServiceAnswers):
         try:
             return self._on_general_block(apdu) if apdu[:1] == b"\xe0" else self._received(apdu)
         except RemoteProtocolError as error:
-            error.frame_intact = intact
+            error.frame_intact = intact or (error.frame_intact and isinstance(error, CounterReplayed))
             error.data = error.data or bytes(apdu)
             raise
 

@@ -30,6 +30,7 @@ class Spoil(Enum):
     """One thing a negative test may have done wrong on purpose; everything else stays right."""
 
     WRONG_PASSWORD = "wrong-password"
+    LONGER_PASSWORD = "longer-password"
     NO_AUTHENTICATION = "no-authentication"
     WRONG_KEY = "wrong-key"
     DAMAGED_TAG = "damaged-tag"
@@ -44,6 +45,7 @@ class Spoil(Enum):
     WEAKER_PROTECTION = "weaker-protection"
     FORGED_EPHEMERAL_KEY = "forged-ephemeral-key"
     OTHER_RECIPIENT = "other-recipient"
+    UNAUTHENTICATED = "unauthenticated"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

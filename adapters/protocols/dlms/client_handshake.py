@@ -47,6 +47,7 @@ from adapters.protocols.dlms.security import (
 from adapters.protocols.dlms.spoiling import (
     CIPHERING_FLAWS,
     flipped,
+    longer_secret,
     nothing_to_spoil,
     old_counter,
     protect_spoiled,
@@ -59,6 +60,10 @@ CURRENT_ASSOCIATION = MethodDescriptor(15, bytes((0, 0, 40, 0, 0, 255)), 1)
 """Method reply_to_HLS_authentication of the current association object."""
 
 CHALLENGE_OCTETS = range(8, 65)
+_PASSWORD_FLAWS: dict[Spoil | None, Callable[[bytes], bytes]] = {
+    Spoil.WRONG_PASSWORD: wrong_secret,
+    Spoil.LONGER_PASSWORD: longer_secret,
+}
 
 
 class Handshake:
@@ -83,7 +88,7 @@ class Handshake:
                 raise nothing_to_spoil(spoil, "an association without authentication")
             mechanism = MechanismId.NONE
         elif mechanism is MechanismId.LLS:
-            value = wrong_secret(settings.secret) if spoil is Spoil.WRONG_PASSWORD else settings.secret
+            value = _PASSWORD_FLAWS.get(spoil, bytes)(settings.secret)
         elif mechanism.is_hls:
             if len(self.challenge) not in CHALLENGE_OCTETS:
                 raise LocalProtocolError("an HLS challenge has 8 to 64 octets")
@@ -112,7 +117,7 @@ class Handshake:
 
     def _check_flaw(self, spoil: Spoil | None) -> None:
         settings = self.settings
-        if spoil is Spoil.WRONG_PASSWORD and settings.mechanism is not MechanismId.LLS:
+        if spoil is not None and spoil in _PASSWORD_FLAWS and settings.mechanism is not MechanismId.LLS:
             raise nothing_to_spoil(spoil, "an association without a password")
         hls_only = (Spoil.WRONG_CHALLENGE_RESPONSE, Spoil.REFLECTED_CHALLENGE)
         if spoil in hls_only and not settings.mechanism.is_hls:
@@ -275,7 +280,9 @@ class Handshake:
         assert channel is not None
         counter = channel.suite.check_proof(answer.data.octets(), self.challenge, channel.peer_title)
         if counter < expected_counter:
-            raise CounterReplayed(counter, expected_counter)
+            replayed = CounterReplayed(counter, expected_counter)
+            replayed.frame_intact = True  # the proof itself vouches for it
+            raise replayed
         channel.received.accept(counter)
         return Event.HLS_CONFIRMED, HlsConfirmed(negotiated=self.negotiated)
 

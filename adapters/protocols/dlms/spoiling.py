@@ -21,6 +21,7 @@ CIPHERING_FLAWS = frozenset(
         Spoil.UNCIPHERED,
         Spoil.OTHER_SUITE,
         Spoil.WEAKER_PROTECTION,
+        Spoil.UNAUTHENTICATED,
         Spoil.FORGED_EPHEMERAL_KEY,
         Spoil.OTHER_RECIPIENT,
     }
@@ -43,6 +44,11 @@ def wrong_secret(secret: bytes) -> bytes:
     if not secret:
         return b"\x31"
     return secret[:-1] + bytes((secret[-1] ^ 0x01,))
+
+
+def longer_secret(secret: bytes) -> bytes:
+    """Return a password that begins with ``secret`` and goes on: what a comparison that stops early takes."""
+    return secret + b"1"
 
 
 def wrong_keys(keys: Keys, control: int) -> Keys:
@@ -91,8 +97,8 @@ def protect_spoiled(
         return flipped(channel.protect(apdu, general=general))
     if spoil is Spoil.OTHER_SUITE:
         return channel.protect(apdu, suite=_other_suite(channel, keys), general=general)
-    if spoil is Spoil.WEAKER_PROTECTION:
-        return channel.protect(apdu, general=general, control=_weaker(channel.control))
+    if spoil in (Spoil.WEAKER_PROTECTION, Spoil.UNAUTHENTICATED):
+        return channel.protect(apdu, general=general, control=_weaker(channel.control, spoil))
     if spoil in (Spoil.REPLAYED_COUNTER, Spoil.LOWER_COUNTER):
         counter = old_counter(channel.counter_for(apdu, general).next_value, spoil)
         return channel.protect(apdu, counter=counter, general=general)
@@ -106,8 +112,8 @@ def _spoiled_by_cipher(cipher: GeneralCipher, keys: Keys, apdu: bytes, spoil: Sp
             return cipher.protect(apdu, keys=wrong_keys(keys, cipher.control))
         case Spoil.DAMAGED_TAG if cipher.control & SecurityControl.AUTHENTICATED:
             return flipped(cipher.protect(apdu))
-        case Spoil.WEAKER_PROTECTION:
-            return cipher.protect(apdu, control=_weaker(cipher.control))
+        case Spoil.WEAKER_PROTECTION | Spoil.UNAUTHENTICATED:
+            return cipher.protect(apdu, control=_weaker(cipher.control, spoil))
         case Spoil.FORGED_EPHEMERAL_KEY:
             return cipher.protect(apdu, forged=True)
         case Spoil.OTHER_RECIPIENT:
@@ -127,10 +133,10 @@ def _other_suite(channel: SecureChannel, keys: Keys) -> Suite:
     return SUITES[number](keys)
 
 
-def _weaker(control: int) -> int:
-    """Return a protection that leaves out the encryption the association has agreed on."""
+def _weaker(control: int, spoil: Spoil) -> int:
+    """Return a protection that leaves out one half of what the association has agreed on."""
     if control & SecurityControl.AUTHENTICATED_ENCRYPTED != SecurityControl.AUTHENTICATED_ENCRYPTED:
-        raise nothing_to_spoil(
-            Spoil.WEAKER_PROTECTION, "an association that does not both authenticate and encrypt"
-        )
+        raise nothing_to_spoil(spoil, "an association that does not both authenticate and encrypt")
+    if spoil is Spoil.UNAUTHENTICATED:
+        return SecurityControl.ENCRYPTED
     return SecurityControl.AUTHENTICATED

@@ -87,6 +87,10 @@ class UdpServerLink(WrapperServerLink):
         super().__init__((server_sap,), max_apdu=max_apdu)
         self._max_apdu, self._tolerates = max_apdu, tolerates
 
+    def data_to_send(self) -> bytes:
+        """Return the next datagram that must go out, and forget it; empty where there is none."""
+        return self._out.pop(0) if self._out else b""
+
     def receive_data(self, data: bytes) -> None:
         """Take one datagram."""
         try:
