@@ -244,6 +244,7 @@ class OpenAssociation:
         return None
 
     def _opened(self, negotiated: Negotiated | None) -> AssociationOpened:
+        channel = self._application.channel if self._application.settings.ciphered else None
         return AssociationOpened(
             association=self.name,
             client=self.client,
@@ -254,6 +255,7 @@ class OpenAssociation:
             max_pdu=negotiated.max_pdu if negotiated is not None else 0,
             meter_system_title=negotiated.server_system_title.hex() if negotiated is not None else "",
             meter_challenge=self._application.server_challenge.hex(),
+            meter_counter=0 if channel is None else max(channel.received.expected - 1, 0),
         )
 
     def release(self) -> AssociationReleased:

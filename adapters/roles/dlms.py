@@ -54,6 +54,9 @@ class AssociationOpened:
     max_pdu: int
     meter_system_title: str  # hexadecimal, empty where none was given
     meter_challenge: str = ""  # hexadecimal; what the meter asked us to prove, empty without HLS
+    meter_counter: int = (
+        0  # the highest invocation counter the meter has ciphered with here; 0 without ciphering
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from adapters.errors import NotPermitted, Refused
 from adapters.roles import DlmsMeter, RequestFlaw
 from harness.actions import procedure
 from harness.steps import Steps
+from testplans.dlms.event_logs import gained_rows, read_rows
 from testplans.dlms.words import yes
 
 _LDN = "0001" + "00002A0000FF" + "02"
@@ -135,23 +136,29 @@ def _length(number: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LogWatched:
-    """What an attempt came to, and the numbers of the events the log gained by it, oldest first."""
+    """What an attempt came to, and which of the events looked for the log gained by it, oldest first."""
 
     attempt: str
     gained: tuple[int, ...]
-    lost: int
 
 
 @procedure("watch_fraud_log", hurts=("configure",))
 def watch_fraud_log(
-    run: Steps, *, meter: DlmsMeter, attempt: str, link: str, association: str, log: str = "fraud_event_log"
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    attempt: str,
+    of: list[int],
+    link: str,
+    association: str,
+    log: str = "fraud_event_log",
 ) -> LogWatched:
-    """Make one attempt and see what the log gains.
+    """Make one attempt and see which of the events ``of`` the log gains; others are the meter's own affair.
 
     ``attempt`` is ``wrong-password`` (an association on ``link``) or a flaw of a GET in ``association``,
     which is also who reads the log.
     """
-    before = _rows(meter, log, association)
+    before = read_rows(meter, log, association)
     try:
         if attempt == "wrong-password":
             said = str(meter.fail_authentication("management", link, 1, "lls").turned_away)
@@ -162,16 +169,8 @@ def watch_fraud_log(
             said = str(meter.get("energy_import", association=association, flaw=flaw).value)
     except Refused as refusal:
         said = refusal.reason
-    after = _rows(meter, log, association)
-    kept = after[: len(before)] == before
-    gained = tuple(int(str(row[-1])) for row in after[len(before) :]) if kept else ()
-    return LogWatched(attempt=said, gained=gained, lost=0 if kept else len(before))
-
-
-def _rows(meter: DlmsMeter, log: str, association: str) -> list[list[object]]:
-    value = meter.get(log, "buffer", association).value
-    assert isinstance(value, list | tuple)
-    return [list(row) for row in value]
+    new = gained_rows(before, read_rows(meter, log, association))[1]
+    return LogWatched(attempt=said, gained=tuple(int(number) for _, number in new if int(number) in of))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ COLLATERAL = {
     "DLX-KEY-01": {"MCS-KEY-03", "MCS-KEY-05"},  # they change the encryption key too
     "DLX-KEY-02": {"MCS-KEY-02", "MCS-KEY-03"},  # they too try the keys before
     "DLX-KEY-03": {"MCS-KEY-04C"},  # a damaged key cannot be unwrapped either
-    "DLX-KEY-06": {"MCS-KEY-03"},  # it changes the authentication key too
+    "DLX-KEY-06": {"MCS-KEY-03", "MCS-KEY-05C"},  # they change the authentication key too
     "DLX-SEC-01": {"MCS-SUI-11"},  # it too sends a wrong signature
     "DLX-SEC-02": {"MCS-SUI-11"},  # so does it by SHA-256
     "DLX-SEC-11": ALL_BY_ECDSA,  # nobody who checks the meter's proof can associate

@@ -67,6 +67,7 @@ class Mcs301:
         self.selector = Selector(world, lambda: self.clock.time_zone_min)
         self.logs = {
             name: EventLog(
+                world,
                 self.clock,
                 self.selector,
                 capacity=events.entries.get(name, 100),
@@ -162,17 +163,22 @@ class Mcs301:
 
     def _power(self, up: bool) -> None:
         now_s = self.world.scheduler.now_s()
+        for log in self.logs.values():
+            log.power(up)
         if up:
             if self._cut_at_s is not None:
-                self._last_failure_s = int(now_s - self._cut_at_s)
-                self.logs["power_failure"].record_value(dlms.double_long_unsigned(self._last_failure_s))
+                logged_s, self._last_failure_s = self._last_failure_s, int(now_s - self._cut_at_s)
+                if self.world.obeys("DLX-LOG-02"):
+                    logged_s = self._last_failure_s
+                self.logs["power_failure"].record_value(dlms.double_long_unsigned(logged_s))
             self.record("standard", "power_up")
         else:
             if self._restart is not None:
                 self._restart.cancel()
                 self._restart = None
             self._cut_at_s = now_s
-            self.record("standard", "power_down")
+            if self.world.obeys("DLX-LOG-01"):
+                self.record("standard", "power_down")
         self.security.power(up)
         for listener in (*self._power_listeners, *self._link_listeners):
             listener(up)
