@@ -108,6 +108,8 @@ class DlmsImages(DlmsServices):
         """Send one block (see the role)."""
         opened, target = self._image(association)
         block_size = self._block_size(opened, target)
+        if number < 0:
+            number += block_count(len(image.octets), block_size)
         block = block_of(image.octets, block_size, number)
         match flaw:
             case "too-short":
@@ -216,9 +218,12 @@ class DlmsImages(DlmsServices):
         clock = self._target(
             next((o.name for o in self.profile.objects if o.class_id == 8), "8/0-0:1.0.0.255")
         )
-        zone = self._read(opened, clock, 3).integer()
+        stamp = CosemDateTime.from_octets(self._read(opened, clock, 2).octets())
+        # What the time itself says includes daylight saving; the attribute time_zone never does.
+        zone = stamp.deviation_min
+        if zone is None:
+            zone = self._read(opened, clock, 3).integer()
         if at is None:
-            stamp = CosemDateTime.from_octets(self._read(opened, clock, 2).octets())
             at = stamp.utc(zone) + timedelta(seconds=in_s)
         at = at.astimezone(UTC).replace(microsecond=0)
         octets = CosemDateTime.from_datetime(at, deviation_min=zone).octets()
@@ -227,7 +232,7 @@ class DlmsImages(DlmsServices):
             target,
             dlms.structure(dlms.octet_string(octets[5:9]), dlms.octet_string(octets[:5])),
         )
-        return ActivationScheduled(at=at)
+        return ActivationScheduled(at=at, local=f"{at - timedelta(minutes=zone):%Y-%m-%d %H:%M:%S}")
 
     def cancel_activation(self, association: str = "") -> None:
         """Empty the execution time (see the role)."""

@@ -113,9 +113,10 @@ class ImageStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationScheduled:
-    """When an image is going to be activated by itself, in UTC."""
+    """When an image is going to be activated by itself: in UTC, and as the meter was told, in local time."""
 
     at: datetime
+    local: str  # e.g. 2026-11-25 13:00:20
 
 
 class DlmsImageTransfer(Protocol):
@@ -159,7 +160,7 @@ class DlmsImageTransfer(Protocol):
     def send_block(
         self, image: FirmwareFile, number: int, flaw: BlockFlaw = "", association: str = ""
     ) -> BlocksSent:
-        """Send one block, spoilt where ``flaw`` says so.
+        """Send one block, spoilt where ``flaw`` says so; number -1 is the last one.
 
         too-short and too-long are one octet less and more, empty is no octet, beyond-image is a whole block
         whose number is ``number`` plus that of the image's blocks.
@@ -204,7 +205,7 @@ class DlmsImageTransfer(Protocol):
         """Write the execution time of the activation schedule.
 
         ``at`` is a moment, else it is ``in_s`` after the meter's own time. It is written as the meter's
-        local time, to the second.
+        local time of now, daylight saving included, to the second.
         """
         ...
 

@@ -216,9 +216,14 @@ def cut_power_after(
 
 
 @procedure("leave_no_activation", hurts=("firmware",))
-def leave_no_activation(run: Steps, *, meter: DlmsMeter, link: str, client: str = "management") -> ImageState:
-    """Cancel a scheduled activation and enable transfers again, through an association of its own."""
-    meter.drop_all_links()
+def leave_no_activation(
+    run: Steps, *, meter: DlmsMeter, link: str, client: str = "management", timeout: Duration = 300.0
+) -> ImageState:
+    """Cancel a scheduled activation and enable transfers again, through an association of its own.
+
+    One that has begun, wanted or not, is waited for: the next case is not to find the meter busy.
+    """
+    await_firmware(run, meter=meter, link=link, timeout=timeout, client=client)
     meter.associate(client, link, "(clean-up)")
     try:
         meter.cancel_activation("(clean-up)")

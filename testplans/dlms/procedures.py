@@ -6,7 +6,9 @@ whose fields the plan's ``expect`` may check.
 
 from testplans.dlms import (
     access,
+    activation,
     any_profile,
+    continuity,
     demand,
     event_logs,
     identification,
@@ -27,7 +29,9 @@ from testplans.dlms import (
 
 __all__ = [
     "access",
+    "activation",
     "any_profile",
+    "continuity",
     "demand",
     "event_logs",
     "identification",
