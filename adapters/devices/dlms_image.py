@@ -38,6 +38,7 @@ ROUNDS = 3
 """How often what the bitmap shows missing is sent again before the meter is told to keep no blocks."""
 
 NO_ANSWER = "no-answer"
+_IN_HEADER = 16
 
 _BLOCK_SIZE, _BITMAP, _FIRST_MISSING, _ENABLED, _STATUS, _INFO = 2, 3, 4, 5, 6, 7
 _INITIATE, _BLOCK, _VERIFY, _ACTIVATE = 1, 2, 3, 4
@@ -339,9 +340,9 @@ def _spoilt(octets: bytes, flaw: ImageFlaw, block_size: int) -> bytes:
     match flaw:
         case "damaged-signature":
             return octets[:-1] + bytes((octets[-1] ^ 1,))
-        case "damaged-payload":
-            middle = len(octets) // 2
-            return octets[:middle] + bytes((octets[middle] ^ 1,)) + octets[middle + 1 :]
+        case "damaged-payload" | "damaged-header":
+            at = len(octets) // 2 if flaw == "damaged-payload" else min(_IN_HEADER, len(octets) - 1)
+            return octets[:at] + bytes((octets[at] ^ 1,)) + octets[at + 1 :]
         case "truncated":
             return octets[: max(1, len(octets) - block_size)]
         case _:

@@ -14,7 +14,7 @@ from adapters.roles.base import hurts
 
 LARGEST_IMAGE_OCTETS = 64 * 1024 * 1024
 
-ImageFlaw = Literal["", "damaged-signature", "damaged-payload", "truncated"]
+ImageFlaw = Literal["", "damaged-signature", "damaged-payload", "damaged-header", "truncated"]
 BlockFlaw = Literal["", "too-short", "too-long", "empty", "beyond-image"]
 
 
@@ -180,7 +180,8 @@ class DlmsImageTransfer(Protocol):
 
         With ``resume`` a transfer that is under way, of the same number of blocks, goes on at its first
         missing block; without it, or where there is none, the image is announced anew. ``flaw`` sends a
-        spoilt image: its last octet changed, one in its middle changed, or one block's length cut off.
+        spoilt image: its last octet changed, one in its middle, one near its beginning (octet 16, in a demo
+        image a digit of the version), or one block's length cut off.
         """
         ...
 

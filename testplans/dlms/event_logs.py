@@ -14,6 +14,7 @@ from adapters.roles import DlmsMeter
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
+from testplans.dlms.profile_words import zone_of
 
 _NEWEST_FIRST = (2, 3)  # sort_method: LIFO, or the largest (clock) first
 _NOT_SPECIFIED = 0xFF
@@ -25,10 +26,11 @@ Row = tuple[str, str]  # time in hexadecimal, and what was captured beside it
 
 @dataclass(frozen=True, kw_only=True)
 class LogMark:
-    """What a log held at a moment of the meter's clock."""
+    """What a log held at a moment of the meter's clock; ``last`` is the number of its newest entry."""
 
     log: str
     entries: int
+    last: int
     device_time: datetime
     rows: object = field(repr=False)
 
@@ -40,7 +42,8 @@ def mark_log(
     """Remember what a log holds, so that ``log_gained`` can tell what came later."""
     now = meter.read_clock(association=association).device_time
     rows = read_rows(meter, log, association)
-    return LogMark(log=log, entries=len(rows), device_time=now, rows=rows)
+    last = int(rows[-1][1]) if rows else 0
+    return LogMark(log=log, entries=len(rows), last=last, device_time=now, rows=rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +52,8 @@ class LogGained:
 
     ``numbers`` are the new entries, oldest first, separated by blanks: those asked for, where some were.
     ``lost`` counts marked entries that are gone though there was room. ``mistimed`` names new entries that
-    bear a time before the mark or after now, by the meter's own clock.
+    bear a time before the mark or after now, by the meter's own clock. ``span_s`` is from the first of the
+    new entries to the last, 0 where they do not tell.
     """
 
     numbers: str
@@ -57,6 +61,7 @@ class LogGained:
     last: int
     lost: int
     mistimed: str
+    span_s: float
 
 
 @procedure("log_gained")
@@ -65,7 +70,7 @@ def log_gained(
     *,
     meter: DlmsMeter,
     before: object,
-    of: list[int] = [],  # noqa: B006 -- a plan's default, never changed
+    of: list[int] | None = None,
     tolerance: Duration = 2.0,
     association: str = "",
 ) -> LogGained:
@@ -81,9 +86,11 @@ def log_gained(
     full = bool(dropped) and before.entries + len(new) > _capacity(meter, before.log, association)
     asked = [row for row in new if not of or int(row[1]) in of]
     slack = timedelta(seconds=tolerance)
+    moments = [_moment(stamp) for stamp, _ in asked]
+    told = [moment for moment in moments if moment is not None]
     mistimed = [
         f"{number} at {stamp:%Y-%m-%d %H:%M:%S} UTC"
-        for stamp, number in ((_moment(row[0]), row[1]) for row in asked)
+        for stamp, (_, number) in zip(moments, asked, strict=True)
         if stamp is not None and not before.device_time - slack <= stamp <= now + slack
     ]
     return LogGained(
@@ -92,6 +99,7 @@ def log_gained(
         last=int(asked[-1][1]) if asked else 0,
         lost=0 if full else dropped,
         mistimed=", ".join(mistimed),
+        span_s=(told[-1] - told[0]).total_seconds() if told else 0.0,
     )
 
 
@@ -150,6 +158,34 @@ def _moment(stamp: str) -> datetime | None:
     except ValueError:
         raise RemoteProtocolError("the time of a log entry is no moment", data=octets) from None
     return local + timedelta(minutes=deviation)
+
+
+@procedure("set_clock_and_back", hurts=("configure",))
+def set_clock_and_back(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    forward: Duration,
+    log: str = "standard_event_log",
+    of: list[int],
+    association: str = "",
+) -> LogGained:
+    """Set the clock ``forward``, see what that left in a log, and set it to our own time again."""
+    before = mark_log(run, meter=meter, log=log, association=association)
+    zone_min = zone_of(meter, association)
+    now = meter.read_clock(association=association).device_time
+    try:
+        _set_clock(meter, now + timedelta(seconds=forward), zone_min, association)
+        return log_gained(run, meter=meter, before=before, of=of, association=association)
+    finally:
+        _set_clock(meter, run.clock.utc_now(), zone_min, association)
+
+
+def _set_clock(meter: DlmsMeter, moment: datetime, zone_min: int, association: str) -> None:
+    local = moment - timedelta(minutes=zone_min)
+    date = f"{local.year:04X}{local.month:02X}{local.day:02X}{local.isoweekday():02X}"
+    time = f"{local.hour:02X}{local.minute:02X}{local.second:02X}00"
+    meter.set("clock", f"hex:{date}{time}{zone_min & 0xFFFF:04X}00", "time", association)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,6 +185,8 @@ class Mcs301:
 
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:
         self.metrology.energies.settle()
+        if command is SwitchCommand.REMOTE_DISCONNECT and not self.world.obeys("DLX-LOG-07"):
+            command = SwitchCommand.MANUAL_DISCONNECT
         self.record("disconnector", command.value)
         for listener in self._switch_listeners:
             listener()
@@ -348,8 +350,12 @@ class Mcs301:
             given = CosemDateTime.from_octets(value.octets()).utc(self.clock.time_zone_min)
         except RemoteProtocolError:
             return DataAccessResult.OTHER_REASON
-        self.record("standard", "clock_adjusted_old")
-        self.clock.set_utc(given)
+        if self.world.obeys("DLX-LOG-08"):
+            self.record("standard", "clock_adjusted_old")
+            self.clock.set_utc(given)
+        else:
+            self.clock.set_utc(given)
+            self.record("standard", "clock_adjusted_old")
         self.record("standard", "clock_adjusted_new")
         return DataAccessResult.SUCCESS
 
