@@ -63,8 +63,8 @@ class ImageState:
     """What the image transfer object tells of itself.
 
     ``status`` is one of not-initiated, initiated, verification-initiated, verified, verification-failed,
-    activation-initiated, activated, activation-failed. ``first_missing`` is ``blocks`` or more where no block is
-    missing. ``ready_*`` tell of the image that may be activated; they are empty where there is none.
+    activation-initiated, activated, activation-failed. ``first_missing`` is ``blocks`` or more where no
+    block is missing. ``ready_*`` tell of the image that may be activated; they are empty where there is none.
     """
 
     status: str
