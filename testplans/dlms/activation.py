@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from adapters.errors import FrameDamaged, LabError, Refused, RemoteProtocolError, TransportError
+from adapters.errors import FrameDamaged, Refused, RemoteProtocolError, TransportError
 from adapters.profiles.model import obis_text
 from adapters.roles import ActivationScheduled, DlmsMeter, FirmwareFile
 from harness.actions import procedure
@@ -16,6 +16,7 @@ from harness.steps import Steps
 from testplans.dlms.images import await_firmware
 
 _POLL_S = 1.0
+_TRIES = 2
 _EXECUTE = 2  # service_id of an action of a script: execute a method
 _NO_ANSWER = "no-answer"
 _SET_TIME = bytes.fromhex("C101C1 0016 00000F0002FF 04 00")  # SET of execution_time, 0-0:15.0.2.255
@@ -166,19 +167,32 @@ def watch_activation(
     meter.release("(watch)")
     run.clock.sleep_s(max(left_s - lead, 0.0))
     waiting_s = -lead
-    status = "verified"
-    try:
-        meter.associate(client, link, "(watch)")
-        while (status := meter.image_state("(watch)").status) == "verified" and waiting_s < timeout:
-            waiting_s = run.clock.monotonic_s() - due_s
-            run.clock.sleep_s(_POLL_S)
-    except (TransportError, Refused, RemoteProtocolError, FrameDamaged):  # it restarts
-        status = _NO_ANSWER
+    while (status := _watched(run, meter, link, client)) == "verified" and waiting_s < timeout:
+        waiting_s = run.clock.monotonic_s() - due_s
+        run.clock.sleep_s(_POLL_S)
     begun_s = run.clock.monotonic_s() - due_s
     meter.drop_all_links()
+    if status == _NO_ANSWER and begun_s < 0:
+        found = await_firmware(run, meter=meter, link=link, timeout=timeout, client=client)
+        if found.status == "verified":
+            run.inconclusive("the meter did not answer before the moment, and has not activated either")
     return ActivationWatched(
         early_s=round(max(-begun_s, 0.0), 3), late_s=round(max(waiting_s, 0.0), 3), status=status
     )
+
+
+def _watched(run: Steps, meter: DlmsMeter, link: str, client: str) -> str:
+    """Return the status, or ``no-answer``. What fails is tried again: it may have been the link's fault."""
+    for _ in range(_TRIES):
+        try:
+            meter.associate(client, link, "(watch)")
+            status = meter.image_state("(watch)").status
+            meter.release("(watch)")
+            return status
+        except (TransportError, Refused, RemoteProtocolError, FrameDamaged):
+            meter.drop_all_links()
+            run.clock.sleep_s(_POLL_S)
+    return _NO_ANSWER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +263,7 @@ def disturb_activation(
         meter.initiate_image(image, association="(disturbing)")
     except Refused as refusal:
         answer = refusal.reason
-    except LabError:
+    except (TransportError, RemoteProtocolError, FrameDamaged):
         answer = _NO_ANSWER
     found = await_firmware(run, meter=meter, link=link, timeout=timeout, client=client)
     return Disturbed(answer=answer, status=found.status, firmware=found.firmware, signature=found.signature)
