@@ -190,6 +190,7 @@ class OpenAssociation:
         return None
 
     def _opened(self, negotiated: Negotiated | None) -> AssociationOpened:
+        channel = self.application.channel if self.application.settings.ciphered else None
         return AssociationOpened(
             association=self.name,
             client=self.client,
@@ -199,10 +200,11 @@ class OpenAssociation:
             conformance=negotiated.conformance.labels() if negotiated is not None else (),
             max_pdu=negotiated.max_pdu if negotiated is not None else 0,
             meter_system_title=negotiated.server_system_title.hex() if negotiated is not None else "",
-            meter_challenge=self.application.server_challenge.hex(),
             client_address=self.entry.sap,
             server_address=self.server_sap,
             takes=self.application.settings.max_pdu if negotiated is not None else 0,
+            meter_challenge=self.application.server_challenge.hex(),
+            meter_counter=0 if channel is None else max(channel.received.expected - 1, 0),
         )
 
     def release(self) -> AssociationReleased:

@@ -38,6 +38,7 @@ ROUNDS = 3
 """How often what the bitmap shows missing is sent again before the meter is told to keep no blocks."""
 
 NO_ANSWER = "no-answer"
+_IN_HEADER = 16
 
 _BLOCK_SIZE, _BITMAP, _FIRST_MISSING, _ENABLED, _STATUS, _INFO = 2, 3, 4, 5, 6, 7
 _INITIATE, _BLOCK, _VERIFY, _ACTIVATE = 1, 2, 3, 4
@@ -108,6 +109,8 @@ class DlmsImages(DlmsServices):
         """Send one block (see the role)."""
         opened, target = self._image(association)
         block_size = self._block_size(opened, target)
+        if number < 0:
+            number += block_count(len(image.octets), block_size)
         block = block_of(image.octets, block_size, number)
         match flaw:
             case "too-short":
@@ -216,9 +219,12 @@ class DlmsImages(DlmsServices):
         clock = self._target(
             next((o.name for o in self.profile.objects if o.class_id == 8), "8/0-0:1.0.0.255")
         )
-        zone = self._read(opened, clock, 3).integer()
+        stamp = CosemDateTime.from_octets(self._read(opened, clock, 2).octets())
+        # What the time itself says includes daylight saving; the attribute time_zone never does.
+        zone = stamp.deviation_min
+        if zone is None:
+            zone = self._read(opened, clock, 3).integer()
         if at is None:
-            stamp = CosemDateTime.from_octets(self._read(opened, clock, 2).octets())
             at = stamp.utc(zone) + timedelta(seconds=in_s)
         at = at.astimezone(UTC).replace(microsecond=0)
         octets = CosemDateTime.from_datetime(at, deviation_min=zone).octets()
@@ -227,7 +233,7 @@ class DlmsImages(DlmsServices):
             target,
             dlms.structure(dlms.octet_string(octets[5:9]), dlms.octet_string(octets[:5])),
         )
-        return ActivationScheduled(at=at)
+        return ActivationScheduled(at=at, local=f"{at - timedelta(minutes=zone):%Y-%m-%d %H:%M:%S}")
 
     def cancel_activation(self, association: str = "") -> None:
         """Empty the execution time (see the role)."""
@@ -334,9 +340,9 @@ def _spoilt(octets: bytes, flaw: ImageFlaw, block_size: int) -> bytes:
     match flaw:
         case "damaged-signature":
             return octets[:-1] + bytes((octets[-1] ^ 1,))
-        case "damaged-payload":
-            middle = len(octets) // 2
-            return octets[:middle] + bytes((octets[middle] ^ 1,)) + octets[middle + 1 :]
+        case "damaged-payload" | "damaged-header":
+            at = len(octets) // 2 if flaw == "damaged-payload" else min(_IN_HEADER, len(octets) - 1)
+            return octets[:at] + bytes((octets[at] ^ 1,)) + octets[at + 1 :]
         case "truncated":
             return octets[: max(1, len(octets) - block_size)]
         case _:

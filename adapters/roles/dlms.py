@@ -68,6 +68,9 @@ class AssociationOpened:
     client_address: int = 0  # the client's and the logical device's, as they stand on the wire
     server_address: int = 0
     takes: int = 0  # the longest APDU we said we take, in octets; 0 where nothing was negotiated
+    meter_counter: int = (
+        0  # the highest invocation counter the meter has ciphered with here; 0 without ciphering
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from adapters.roles.base import hurts
 
 LARGEST_IMAGE_OCTETS = 64 * 1024 * 1024
 
-ImageFlaw = Literal["", "damaged-signature", "damaged-payload", "truncated"]
+ImageFlaw = Literal["", "damaged-signature", "damaged-payload", "damaged-header", "truncated"]
 BlockFlaw = Literal["", "too-short", "too-long", "empty", "beyond-image"]
 
 
@@ -63,8 +63,8 @@ class ImageState:
     """What the image transfer object tells of itself.
 
     ``status`` is one of not-initiated, initiated, verification-initiated, verified, verification-failed,
-    activation-initiated, activated, activation-failed. ``first_missing`` equals ``blocks`` where no block is
-    missing. ``ready_*`` tell of the image that may be activated; they are empty where there is none.
+    activation-initiated, activated, activation-failed. ``first_missing`` is ``blocks`` or more where no
+    block is missing. ``ready_*`` tell of the image that may be activated; they are empty where there is none.
     """
 
     status: str
@@ -113,9 +113,10 @@ class ImageStep:
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationScheduled:
-    """When an image is going to be activated by itself, in UTC."""
+    """When an image is going to be activated by itself: in UTC, and as the meter was told, in local time."""
 
     at: datetime
+    local: str  # e.g. 2026-11-25 13:00:20
 
 
 class DlmsImageTransfer(Protocol):
@@ -159,7 +160,7 @@ class DlmsImageTransfer(Protocol):
     def send_block(
         self, image: FirmwareFile, number: int, flaw: BlockFlaw = "", association: str = ""
     ) -> BlocksSent:
-        """Send one block, spoilt where ``flaw`` says so.
+        """Send one block, spoilt where ``flaw`` says so; number -1 is the last one.
 
         too-short and too-long are one octet less and more, empty is no octet, beyond-image is a whole block
         whose number is ``number`` plus that of the image's blocks.
@@ -179,7 +180,8 @@ class DlmsImageTransfer(Protocol):
 
         With ``resume`` a transfer that is under way, of the same number of blocks, goes on at its first
         missing block; without it, or where there is none, the image is announced anew. ``flaw`` sends a
-        spoilt image: its last octet changed, one in its middle changed, or one block's length cut off.
+        spoilt image: its last octet changed, one in its middle, one near its beginning (octet 16, in a demo
+        image a digit of the version), or one block's length cut off.
         """
         ...
 
@@ -204,7 +206,7 @@ class DlmsImageTransfer(Protocol):
         """Write the execution time of the activation schedule.
 
         ``at`` is a moment, else it is ``in_s`` after the meter's own time. It is written as the meter's
-        local time, to the second.
+        local time of now, daylight saving included, to the second.
         """
         ...
 

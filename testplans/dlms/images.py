@@ -1,9 +1,8 @@
-"""Firmware: which image is the other one, what runs after an activation, what the logs say about it."""
+"""Firmware: which image is the other one, and what runs after an activation."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from adapters.errors import FrameDamaged, LabError, Refused, RemoteProtocolError, TransportError
 from adapters.roles import DlmsMeter, FirmwareFile, ImageState, PowerSource
@@ -13,7 +12,6 @@ from harness.steps import Steps
 from testplans.meters.upkeep import PowerCut, cut_power
 
 _POLL_S = 1.0
-_NOT_SPECIFIED = 0xFF
 _UNDER_WAY = {"activation-initiated", "verification-initiated"}
 
 
@@ -130,57 +128,6 @@ def _text(meter: DlmsMeter, name: str, association: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventsSince:
-    """Numbers of the entries of an event log from a moment on, oldest first, separated by blanks."""
-
-    numbers: str
-
-
-@procedure("events_since")
-def events_since(
-    run: Steps,
-    *,
-    meter: DlmsMeter,
-    since: datetime,
-    of: list[int],
-    log: str = "standard_event_log",
-    association: str = "",
-) -> EventsSince:
-    """Read a log and return which of the events ``of`` it holds from ``since`` (the meter's time) on."""
-    rows = meter.get(log, "buffer", association).value
-    if not isinstance(rows, list):
-        raise RemoteProtocolError(f"the buffer of {log} is not an array")
-    found = [
-        number
-        for stamp, number in rows
-        if number in of and _moment(stamp) >= since - timedelta(milliseconds=10)
-    ]
-    return EventsSince(numbers=" ".join(map(str, found)))
-
-
-def _moment(stamp: object) -> datetime:
-    """Return the moment of a COSEM date-time in hexadecimal that has every part (Blue Book 4.1.6.1)."""
-    octets = bytes.fromhex(str(stamp))
-    if len(octets) != 12:
-        raise RemoteProtocolError(f"the time of a log entry has {len(octets)} octets, not 12", data=octets)
-    try:
-        hour, minute, second, hundredths = octets[5:9]
-        local = datetime(
-            int.from_bytes(octets[:2], "big"),
-            octets[2],
-            octets[3],
-            hour,
-            minute,
-            second,
-            hundredths * 10_000 if hundredths != _NOT_SPECIFIED else 0,
-            UTC,
-        )
-    except ValueError:
-        raise RemoteProtocolError("the time of a log entry is no moment", data=octets) from None
-    return local + timedelta(minutes=int.from_bytes(octets[9:11], "big", signed=True))
-
-
-@dataclass(frozen=True, kw_only=True)
 class SameState:
     """Whether nothing about an image transfer changed; ``changed`` names what did."""
 
@@ -269,9 +216,14 @@ def cut_power_after(
 
 
 @procedure("leave_no_activation", hurts=("firmware",))
-def leave_no_activation(run: Steps, *, meter: DlmsMeter, link: str, client: str = "management") -> ImageState:
-    """Cancel a scheduled activation and enable transfers again, through an association of its own."""
-    meter.drop_all_links()
+def leave_no_activation(
+    run: Steps, *, meter: DlmsMeter, link: str, client: str = "management", timeout: Duration = 300.0
+) -> ImageState:
+    """Cancel a scheduled activation and enable transfers again, through an association of its own.
+
+    One that has begun, wanted or not, is waited for: the next case is not to find the meter busy.
+    """
+    await_firmware(run, meter=meter, link=link, timeout=timeout, client=client)
     meter.associate(client, link, "(clean-up)")
     try:
         meter.cancel_activation("(clean-up)")

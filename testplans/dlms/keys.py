@@ -10,7 +10,9 @@ from adapters.errors import Refused
 from adapters.roles import DlmsMeter, KeyFlaw
 from harness.actions import procedure
 from harness.steps import Steps
+from testplans.dlms.event_logs import gained_rows, read_rows
 
+_LOG = "standard_event_log"
 _ENCRYPTION = ("encryption_key", "next_encryption_key")
 _AUTHENTICATION = ("authentication_key", "next_authentication_key")
 
@@ -74,23 +76,29 @@ class BadKeysOffered:
 
 
 @procedure("offer_bad_keys", hurts=("keys",))
-def offer_bad_keys(run: Steps, *, meter: DlmsMeter, link: str, flaw: KeyFlaw) -> BadKeysOffered:
+def offer_bad_keys(
+    run: Steps, *, meter: DlmsMeter, link: str, flaw: KeyFlaw, keys_changed_event: int = 0
+) -> BadKeysOffered:
     """Offer Management two new keys with one thing wrong; compare the meter's state before and after.
 
+    The standard log must not gain ``keys_changed_event``; that somebody tried it may note.
     Then associate with the old keys, and with every mixture of old and new that must not open anything.
     """
     meter.associate("management", link, "offering")
     try:
-        before = _state(meter, "offering")
+        before, log = _state(meter, "offering"), read_rows(meter, _LOG, "offering")
         refused = "nothing"
         try:
             meter.change_keys("management", _ENCRYPTION[1], _AUTHENTICATION[1], "", "offering", flaw)
         except Refused as refusal:
             refused = refusal.reason
         after = _state(meter, "offering")
+        new = gained_rows(log, read_rows(meter, _LOG, "offering"))[1]
     finally:
         meter.release("offering")
     changed = [name for name, value in before.items() if after[name] != value]
+    if any(int(number) == keys_changed_event for _, number in new):
+        changed.append("the log says that keys were changed")
     return BadKeysOffered(
         refused=refused,
         trace=", ".join(changed) or "nothing",
@@ -100,12 +108,9 @@ def offer_bad_keys(run: Steps, *, meter: DlmsMeter, link: str, flaw: KeyFlaw) ->
 
 def _state(meter: DlmsMeter, association: str) -> dict[str, object]:
     """Return what a change of keys would show in."""
-    log = meter.get("standard_event_log", "entries_in_use", association)
     return {
         "security setup of Management": meter.read_security("management", association),
         "security setup of Reading": meter.read_security("reading", association),
-        "standard event log": log.value,
-        "last standard event": meter.get("standard_event", association=association).value,
     }
 
 
@@ -148,22 +153,22 @@ def change_key_and_watch_counter(
     *,
     meter: DlmsMeter,
     link: str,
-    kind: Literal["encryption", "broadcast"],
+    kind: Literal["encryption", "authentication", "broadcast"],
     counter: str = "invocation_counter_management",
 ) -> CounterAcrossChange:
-    """Change Management's unicast or broadcast key; read its invocation counter, as Public, around that.
+    """Change one of Management's keys; read its invocation counter, as Public, around that.
 
     A few requests are sent first, so that a counter that starts again can be told from one that goes on.
     """
-    encryption, broadcast = {"encryption": (_ENCRYPTION[1], ""), "broadcast": ("", "next_broadcast_key")}[
-        kind
-    ]
+    encryption = _ENCRYPTION[1] if kind == "encryption" else ""
+    authentication = _AUTHENTICATION[1] if kind == "authentication" else ""
+    broadcast = "next_broadcast_key" if kind == "broadcast" else ""
     meter.associate("management", link, "changing")
     try:
         for _ in range(_REQUESTS):
             meter.get("logical_device_name", association="changing")
         before = _read_counter(meter, link, counter)
-        meter.change_keys("management", encryption, "", broadcast, "changing")
+        meter.change_keys("management", encryption, authentication, broadcast, "changing")
     finally:
         meter.forget("changing")  # a release would count on, under the key that was
     after = _read_counter(meter, link, counter)

@@ -10,6 +10,7 @@ from adapters.roles import DlmsMeter, RequestFlaw
 from adapters.roles.dlms_probing import RawAnswered
 from harness.actions import procedure
 from harness.steps import Steps
+from testplans.dlms.event_logs import gained_rows, read_rows
 from testplans.dlms.words import NO_LISTS, yes
 
 _LDN = "0001" + "00002A0000FF" + "02"
@@ -195,24 +196,30 @@ def _length(number: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LogWatched:
-    """What an attempt came to, and the numbers of the events the log gained by it, oldest first."""
+    """What an attempt came to, and which of the events looked for the log gained by it, oldest first."""
 
     attempt: str
     gained: tuple[int, ...]
-    lost: int
 
 
 @procedure("watch_log", hurts=("configure",))
 def watch_log(
-    run: Steps, *, meter: DlmsMeter, attempt: str, link: str, association: str, log: str = "fraud_event_log"
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    attempt: str,
+    of: list[int],
+    link: str,
+    association: str,
+    log: str = "fraud_event_log",
 ) -> LogWatched:
-    """Make one attempt and see what the log gains.
+    """Make one attempt and see which of the events ``of`` the log gains; others are the meter's own affair.
 
     ``attempt`` is ``wrong-password`` or ``wrong-proof`` (an association on ``link``), ``association`` (a
     right one, released), ``hang-up`` (a right one on a connection that is then dropped) or a flaw of a GET
     in ``association``, which is also who reads the log.
     """
-    before = _rows(meter, log, association)
+    before = read_rows(meter, log, association)
     try:
         if attempt in ("wrong-password", "wrong-proof"):
             mechanism: Literal["lls", "hls-gmac"] = "lls" if attempt == "wrong-password" else "hls-gmac"
@@ -231,23 +238,8 @@ def watch_log(
             said = str(meter.get("energy_import", association=association, flaw=flaw).value)
     except Refused as refusal:
         said = refusal.reason
-    after = _rows(meter, log, association)
-    gained, lost = rows_gained(before, after)
-    return LogWatched(attempt=said, gained=tuple(int(str(row[-1])) for row in gained), lost=lost)
-
-
-def rows_gained(before: list[list[object]], after: list[list[object]]) -> tuple[list[list[object]], int]:
-    """Return what a log gained and how many rows it lost without need: a full one gives its oldest away."""
-    kept = next(kept for kept in range(len(before), -1, -1) if before[len(before) - kept :] == after[:kept])
-    gained, gone = after[kept:], len(before) - kept
-    made_room = gone == len(gained) and len(after) == len(before)
-    return gained, 0 if made_room else gone
-
-
-def _rows(meter: DlmsMeter, log: str, association: str) -> list[list[object]]:
-    value = meter.get(log, "buffer", association).value
-    assert isinstance(value, list | tuple)
-    return [list(row) for row in value]
+    new = gained_rows(before, read_rows(meter, log, association))[1]
+    return LogWatched(attempt=said, gained=tuple(int(number) for _, number in new if int(number) in of))
 
 
 @dataclass(frozen=True, kw_only=True)

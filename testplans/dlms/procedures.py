@@ -6,12 +6,15 @@ whose fields the plan's ``expect`` may check.
 
 from testplans.dlms import (
     access,
+    activation,
     any_profile,
     association_life,
     association_object,
     billing,
+    continuity,
     demand,
     emergency,
+    event_logs,
     events,
     identification,
     images,
@@ -34,12 +37,15 @@ from testplans.dlms import (
 
 __all__ = [
     "access",
+    "activation",
     "any_profile",
     "association_life",
     "association_object",
     "billing",
+    "continuity",
     "demand",
     "emergency",
+    "event_logs",
     "events",
     "identification",
     "images",

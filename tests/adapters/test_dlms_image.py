@@ -11,6 +11,8 @@ import pytest
 
 from adapters.devices.dlms_meter import DlmsMeter
 from adapters.errors import NotPermitted, Refused
+from adapters.protocols.dlms.datetimes import CosemDateTime
+from adapters.protocols.dlms.enums import ClockStatus
 from adapters.roles import FirmwareFile
 from harness.bench import LiveBench, open_bench
 from harness.cli import main
@@ -110,8 +112,34 @@ def test_schedule_is_written_in_the_meters_local_time(meter: DlmsMeter) -> None:
     assert scheduled.at == datetime(2026, 1, 6, 3, 4, 5, tzinfo=UTC)
     written = meter.get("image_activation_schedule", "execution_time", "main").value
     assert written == [["04040500", "07ea010602"]]
+    assert scheduled.local == "2026-01-06 04:04:05"
     meter.cancel_activation("main")
     assert meter.get("image_activation_schedule", "execution_time", "main").value == []
+
+
+def test_schedule_daylight_saving_active_is_written_an_hour_later(
+    bench: LiveBench, meter: DlmsMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attribute time_zone is that of winter; a meter in summer tells its deviation with its time."""
+    clock = bench._provided.built.model("meter", Mcs301Part).meter.clock  # type: ignore[union-attr]
+    summer = ClockStatus.DAYLIGHT_SAVING_ACTIVE
+    monkeypatch.setattr(
+        clock,
+        "octets",
+        lambda: CosemDateTime.from_datetime(clock.utc(), status=summer, deviation_min=-120).octets(),
+    )
+    scheduled = meter.schedule_activation(at=datetime(2026, 7, 6, 3, 4, 5, tzinfo=UTC), association="main")
+    written = meter.get("image_activation_schedule", "execution_time", "main").value
+    assert (scheduled.local, written) == ("2026-07-06 05:04:05", [["05040500", "07ea070601"]])
+
+
+def test_send_block_minus_one_is_the_last_one(meter: DlmsMeter) -> None:
+    """The last block is sent with its own length, however many blocks there are."""
+    blocks = meter.initiate_image(IMAGE, association="main").blocks
+    meter.send_block(IMAGE, -1, association="main")
+    assert meter.image_state("main").missing == f"0-{blocks - 2}"
+    with pytest.raises(Refused):
+        meter.send_block(IMAGE, -1, "too-short", "main")
 
 
 @pytest.mark.parametrize(

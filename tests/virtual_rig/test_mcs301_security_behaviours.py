@@ -19,10 +19,15 @@ EVERY: list[Claim] = list({(c.plan.name, c.case.key): c for found in CLAIMS.valu
 BEHAVIOURS = sorted(behaviour for behaviour in CLAIMS if behaviour.startswith(FAMILIES))
 ALL_BY_ECDSA = {f"MCS-SUI-{number:02}" for number in (3, 5, 6, 7, 8, 9, 10, 11, 12)}
 COLLATERAL = {
-    "DLX-KEY-01": {"MCS-KEY-03", "MCS-KEY-05"},  # they change the encryption key too
-    "DLX-KEY-02": {"MCS-KEY-02", "MCS-KEY-03"},  # they too try the keys before
+    "DLX-KEY-01": {
+        "MCS-KEY-03",
+        "MCS-KEY-05",
+        "MCS-KEY-07",
+        "MCS-KEY-09",
+    },  # they change the encryption key too
+    "DLX-KEY-02": {"MCS-KEY-02", "MCS-KEY-03", "MCS-KEY-09"},  # they too try the keys before
     "DLX-KEY-03": {"MCS-KEY-04C"},  # a damaged key cannot be unwrapped either
-    "DLX-KEY-06": {"MCS-KEY-03"},  # it changes the authentication key too
+    "DLX-KEY-06": {"MCS-KEY-03", "MCS-KEY-05C", "MCS-KEY-09"},  # they change the authentication key too
     "DLX-SEC-01": {"MCS-SUI-11"},  # it too sends a wrong signature
     "DLX-SEC-02": {"MCS-SUI-11"},  # so does it by SHA-256
     "DLX-SEC-11": ALL_BY_ECDSA,  # nobody who checks the meter's proof can associate

@@ -280,7 +280,8 @@ class ClientAtLink:
         """Give the place back."""
         if self in self.table.open:
             self.table.open.remove(self)
-        self.meter.record("communication", "association_released" if released else "connection_lost")
+        told = released and self.world.obeys("DLX-LOG-09")
+        self.meter.record("communication", "association_released" if told else "connection_lost")
         if not released:
             return
         if self.port.is_local and not self.world.obeys("DL-ASSOC-08"):

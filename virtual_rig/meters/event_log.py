@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.apdu import SelectiveAccess
 from adapters.protocols.dlms.data import Data
+from adapters.protocols.dlms.datetimes import CosemDateTime
 from adapters.protocols.dlms.enums import ActionResult, DataAccessResult
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.meter_clock import MeterClock
 from virtual_rig.meters.selective_access import CLOCK_CLASS, Column, Selector
+from virtual_rig.world import World
 
 _FIFO = 1  # sort_method: unsorted, first in first out
 
@@ -39,28 +41,52 @@ class EventLog:
     """A log of ``capacity`` entries; ``last`` is the code a Data object beside it shows."""
 
     def __init__(
-        self, clock: MeterClock, selector: Selector, *, capacity: int, cleared: int | None = None
+        self,
+        world: World,
+        clock: MeterClock,
+        selector: Selector,
+        *,
+        capacity: int,
+        cleared: int | None = None,
     ) -> None:
-        self._clock, self._selector = clock, selector
+        self._world, self._clock, self._selector = world, clock, selector
         self._columns: tuple[Column, ...] = ()
         self._cleared = cleared
         self.entries: deque[Entry] = deque(maxlen=capacity)
+        self._saved: tuple[Entry, ...] = ()
         self.last = 0
 
     def record(self, code: int) -> None:
         """Write an event of now."""
         self.last = code
-        self.entries.append(Entry(time=self._clock.octets(), value=dlms.unsigned(code)))
+        self.record_value(dlms.unsigned(code))
 
     def record_value(self, value: Data) -> None:
         """Write a row of now whose second column is ``value``."""
-        self.entries.append(Entry(time=self._clock.octets(), value=value))
+        if len(self.entries) == self.entries.maxlen and not self._world.obeys("DLX-LOG-03"):
+            return
+        self.entries.append(Entry(time=self._stamp(), value=value))
+
+    def _stamp(self) -> bytes:
+        octets = self._clock.octets()
+        if self._world.obeys("DLX-LOG-04"):
+            return octets
+        utc = CosemDateTime.from_datetime(self._clock.utc(), deviation_min=0).octets()
+        return utc[:9] + octets[9:]  # UTC, said to be local time
 
     def clear(self) -> None:
         """Forget everything; where the log has an event for that, it is the first new entry."""
         self.entries.clear()
-        if self._cleared is not None:
+        if self._cleared is not None and self._world.obeys("DLX-LOG-05"):
             self.record(self._cleared)
+
+    def power(self, up: bool) -> None:
+        """The supply comes or goes: the log stays. A careless meter has saved it when it last came up."""
+        if up:
+            self._saved = tuple(self.entries)
+        elif not self._world.obeys("DLX-LOG-06"):
+            self.entries.clear()
+            self.entries.extend(self._saved)
 
     def bind(self, live: LiveObject, clock_name: bytes, column: Column) -> None:
         """Serve this log as ``live`` (class 7)."""

@@ -151,7 +151,8 @@ class Firmware:
 
     @property
     def _busy(self) -> bool:
-        return self.status in (Status.VERIFICATION_INITIATED, Status.ACTIVATION_INITIATED)
+        activating = self.status is Status.ACTIVATION_INITIATED and self.world.obeys("DLX-IMG-32")
+        return activating or self.status is Status.VERIFICATION_INITIATED
 
     def _initiate(self, argument: Data | None) -> Outcome:
         if not self._open:
@@ -195,6 +196,10 @@ class Firmware:
                 return ActionResult.OTHER_REASON
             octets = octets[: slot.length_of(number)].ljust(slot.length_of(number), b"\0")
         if self.status is Status.VERIFIED:  # what has been verified is not written again
+            if not world.obeys("DLX-IMG-31"):
+                slot.put(number, octets)
+                self.candidate = self._header_of(slot.octets)
+                return ActionResult.SUCCESS
             return ActionResult.SUCCESS if slot.holds(number, octets) else ActionResult.OTHER_REASON
         if number > slot.first_missing and not world.obeys("DLX-IMG-05"):
             return ActionResult.SUCCESS
@@ -297,6 +302,9 @@ class Firmware:
             self._meter.record("standard", "firmware_activation_failed")
             return
         self.running = FirmwareImage.of(image)
+        if not self.world.obeys("DLX-IMG-30"):
+            for quantity in ("A+", "A-", "R+", "R-"):  # the new image begins with registers of its own
+                self._meter.metrology.energies.preset_wh(quantity, 0)
         self.status = Status.ACTIVATED
         if self.world.obeys("DLX-IMG-18"):
             self._meter.record("standard", "firmware_activated")

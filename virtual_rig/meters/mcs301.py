@@ -67,6 +67,7 @@ class Mcs301:
         self.selector = Selector(world, lambda: self.clock.time_zone_min)
         self.logs = {
             name: EventLog(
+                world,
                 self.clock,
                 self.selector,
                 capacity=events.entries.get(name, 100),
@@ -162,10 +163,14 @@ class Mcs301:
 
     def _power(self, up: bool) -> None:
         now_s = self.world.scheduler.now_s()
+        for log in self.logs.values():
+            log.power(up)
         if up:
             if self._cut_at_s is not None:
-                self._last_failure_s = int(now_s - self._cut_at_s)
-                self.logs["power_failure"].record_value(dlms.double_long_unsigned(self._last_failure_s))
+                logged_s, self._last_failure_s = self._last_failure_s, int(now_s - self._cut_at_s)
+                if self.world.obeys("DLX-LOG-02"):
+                    logged_s = self._last_failure_s
+                self.logs["power_failure"].record_value(dlms.double_long_unsigned(logged_s))
             self.record("standard", "power_up")
             if not self.world.obeys("DLX-LIM-12"):
                 self.disconnector.state = ControlState.CONNECTED  # where it was is not kept
@@ -174,13 +179,16 @@ class Mcs301:
                 self._restart.cancel()
                 self._restart = None
             self._cut_at_s = now_s
-            self.record("standard", "power_down")
+            if self.world.obeys("DLX-LOG-01"):
+                self.record("standard", "power_down")
         self.security.power(up)
         for listener in (*self._power_listeners, *self._link_listeners):
             listener(up)
 
     def _switch_moves(self, command: SwitchCommand, _after: ControlState) -> None:
         self.metrology.energies.settle()
+        if command is SwitchCommand.REMOTE_DISCONNECT and not self.world.obeys("DLX-LOG-07"):
+            command = SwitchCommand.MANUAL_DISCONNECT
         self.record("disconnector", command.value)
         for listener in self._switch_listeners:
             listener()
@@ -344,8 +352,12 @@ class Mcs301:
             given = CosemDateTime.from_octets(value.octets()).utc(self.clock.time_zone_min)
         except RemoteProtocolError:
             return DataAccessResult.OTHER_REASON
-        self.record("standard", "clock_adjusted_old")
-        self.clock.set_utc(given)
+        if self.world.obeys("DLX-LOG-08"):
+            self.record("standard", "clock_adjusted_old")
+            self.clock.set_utc(given)
+        else:
+            self.clock.set_utc(given)
+            self.record("standard", "clock_adjusted_old")
         self.record("standard", "clock_adjusted_new")
         return DataAccessResult.SUCCESS
 

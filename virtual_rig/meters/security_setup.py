@@ -71,6 +71,9 @@ class SecuritySetups:
         if up and not self._meter.world.obeys("DLX-KEY-08"):
             for setup in self.of.values():
                 setup.restore_factory_keys()
+        if up and not self._meter.world.obeys("DLX-KEY-14"):
+            for setup in self.of.values():
+                setup.restart_counters()
 
 
 class SecuritySetup:
@@ -96,6 +99,11 @@ class SecuritySetup:
     def restore_factory_keys(self) -> None:
         """Go back to the keys of the factory; a correct meter never does."""
         self.keys = dict(self._factory)
+        self._ciphering = None
+
+    def restart_counters(self) -> None:
+        """Count from the beginning under the same keys; a correct meter never does."""
+        self._meter.restart_counters(self.client)
         self._ciphering = None
 
     @property
@@ -199,6 +207,8 @@ class SecuritySetup:
                 for sibling in self._siblings.of.values():
                     sibling.adopt(taken[KeyKind.UNICAST])
         if KeyKind.BROADCAST in taken and not self._world.obeys("DLX-KEY-12"):
+            self._meter.restart_counters(self.client)
+        if KeyKind.AUTHENTICATION in taken and not self._world.obeys("DLX-KEY-13"):
             self._meter.restart_counters(self.client)
         self._ciphering = None
         if self._world.obeys("DLX-KEY-10"):
