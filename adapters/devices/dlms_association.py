@@ -187,6 +187,12 @@ class OpenAssociation:
             application.channel.send = self._counter
         return application
 
+    @property
+    def answer_counter(self) -> int:
+        """The last counter of the meter under its global key, -1 without one or with a dedicated key."""
+        channel = self._application.channel
+        return -1 if channel is None or channel.dedicated is not None else channel.received.expected - 1
+
     # --- opening and closing ----------------------------------------------------------------------------
 
     def open(self) -> AssociationOpened:

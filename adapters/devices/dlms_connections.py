@@ -22,6 +22,7 @@ from adapters.errors import (
     TransportError,
 )
 from adapters.profiles.model import Client, Profile
+from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext, OpenedLink
 from adapters.roles import AssociationOpened, AssociationReleased
@@ -52,6 +53,7 @@ class Connections:
         self._carriers: dict[str, SmsCarrier] = {}  # of links with framing sms
         self._sms_counters: SmsCounters | None = None
         self.prepared: dict[str, tuple[str, MessageOut]] = {}
+        self.push_lists: dict[str, Data] = {}  # by push setup: the list a plan has replaced
 
     def associate(
         self, client: str = "", link: str = "", association: str = "", mechanism: str = "", flaw: str = ""

@@ -23,6 +23,8 @@ from virtual_rig.provider import VirtualBench, VirtualProvider
 from virtual_rig.servers.outgoing import Outgoing
 
 PLACE = "127.0.0.1:4059"
+_DONE = DataAccessResult.SUCCESS
+_AT_TWO, _AT_THREE = (bytes.fromhex(f"ffffffffff{hour:02x}0000ff8000ff") for hour in (14, 15))
 
 
 def opened(seed: int = 7) -> VirtualBench:
@@ -253,6 +255,25 @@ def test_bench_entry_of_a_listener_is_what_a_bench_file_holds() -> None:
     with VirtualProvider().serve("mcs301", seed=7) as site:
         links = BenchFile.model_validate(site.bench).devices["push_receiver"].all_links
         assert links["udp"].options() == {"transport": "udp-listener"}
+
+
+def test_setup_turned_off_forgets_what_waits() -> None:
+    """A push that waits for its window ends with its destination: the next one is not kept waiting by it."""
+    bench = opened()
+    part = part_of(bench)
+    setup = destined(part, "push_interval", PLACE)
+    door = listening(bench, TcpListener)
+    live = part.meter.model.by_name["push_interval"]
+    closed = dlms.array(dlms.structure(*(dlms.octet_string(octets) for octets in (_AT_TWO, _AT_THREE))))
+    assert live.setters[live.table.attribute_number("communication_window")](closed) is _DONE
+    assert setup.trigger()
+    destined(part, "push_interval", "")
+    destined(part, "push_interval", PLACE)
+    assert live.setters[live.table.attribute_number("communication_window")](dlms.array()) is _DONE
+    assert setup.trigger()
+    assert door.receive(5).data
+    door.close()
+    bench.close()
 
 
 def test_method_push_without_a_destination_fails() -> None:
