@@ -22,6 +22,7 @@ from testplans.dlms import (
     push_alarms,
     push_timing,
     sms,
+    sms_outgoing,
     tariffs,
     upkeep,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "push_alarms",
     "push_timing",
     "sms",
+    "sms_outgoing",
     "tariffs",
     "upkeep",
 ]
