@@ -81,6 +81,13 @@ CHALLENGE_OCTETS = 16
 _RLRE = bytes((ApduTag.RLRE,))
 LDN_OBJECT = (1, bytes((0, 0, 42, 0, 0, 255)), 2)
 
+DATAGRAM_FLAWS: Mapping[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda octets: octets[:-3],
+    "oversized": lambda octets: octets + bytes(3),
+    "other-version": lambda octets: b"\x00\x02" + octets[2:],
+    "other-device": lambda octets: octets[:4] + b"\x00\x63" + octets[6:],  # port 99: no meter's
+}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
@@ -420,13 +427,14 @@ class OpenAssociation:
     def exchange_datagram(self, apdu: bytes, flaw: str, timeout_s: float) -> bytes:
         """Send a plain APDU in a spoiled datagram; return the APDU that comes back, b"" for nothing.
 
-        ``flaw``: truncated, oversized, or empty for none. Raises BenchError on a link that is not UDP.
+        ``flaw`` is one of ``DATAGRAM_FLAWS``, or empty. Raises BenchError on a link that is not UDP.
         """
         if not self.line.lossy:
             raise BenchError(f"link {self.line.name} is not UDP")
         octets = encode_message(self.entry.sap, self.line.server_sap, apdu)
-        spoiled = {"truncated": octets[:-3], "oversized": octets + bytes(3)}.get(flaw, octets)
-        return self.line.send_octets(spoiled, timeout_s)[HEADER_OCTETS:]
+        if flaw:
+            octets = DATAGRAM_FLAWS[flaw](octets)
+        return self.line.send_octets(octets, timeout_s)[HEADER_OCTETS:]
 
     def exchange_raw(self, apdu: bytes, counter_ahead: int = 0, damaged: bool = False) -> bytes:
         """Send octets past the client engine, ciphered where the association is; return the answer.

@@ -24,6 +24,7 @@ from testplans.dlms import (
     sms,
     sms_outgoing,
     tariffs,
+    udp,
     upkeep,
 )
 
@@ -47,5 +48,6 @@ __all__ = [
     "sms",
     "sms_outgoing",
     "tariffs",
+    "udp",
     "upkeep",
 ]
