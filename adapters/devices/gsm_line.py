@@ -160,14 +160,22 @@ class GsmLine:
             self._flush()
 
     def _hear(self, timeout_s: float) -> bool:
-        """Wait for news; return whether any octets came."""
+        """Take the news that came behind an answer or, without any, wait; return whether anything came."""
+        if self._heard():
+            return True
         try:
             self._at.receive_data(self._stream.read(_READ_OCTETS, timeout_s))
         except ReadTimeout:
             return False
+        self._heard()
+        return True
+
+    def _heard(self) -> bool:
+        heard = False
         while (event := self._at.next_event()) is not NEED_DATA:
             self._news(event)
-        return True
+            heard = True
+        return heard
 
     def _news(self, event: object) -> None:
         match event:
