@@ -96,12 +96,12 @@ class GsmLine:
         """Return whether a message was delivered; False where the network gave up or says nothing."""
         deadline_s = self._clock.monotonic_s() + timeout_s
         while True:
+            self._fetch()  # the few places of its memory must not fill up meanwhile; a report may come along
             for report in tuple(self._reports):
                 ours = report.reference == reference and report.recipient.lstrip("+") == to.lstrip("+")
                 if ours and (report.delivered or report.status >= 0x40):
                     self._reports.remove(report)
                     return report.delivered
-            self._fetch()  # the few places of its memory must not fill up meanwhile
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0 or not self._hear(left_s):
                 return False

@@ -101,6 +101,10 @@ def push_alarm_masked(
     run.check("pushes of unmasking", expected=0, actual=receiver.no_push_for(QUIET_S).count)
     provoke(meter, other_link)
     _alarm_came(run, meter, receiver, link, both, both)
+    with associated(meter, link):
+        meter.set("alarm_filter_1", ALL_ALARMS ^ one, association=ASSOCIATION)
+        seen = _alarms(meter, both)
+        run.check("both after masking one that stands", expected=(both, both), actual=seen)
     return PushesSeen(pushes=2, counter=0)
 
 

@@ -165,6 +165,62 @@ def push_postponed(
     return PushesSeen(pushes=2, counter=again.invocation_counter or 0)
 
 
+@procedure("push_periodically_in_window", hurts=("configure",))
+def push_periodically_in_window(
+    run: Steps, *, meter: DlmsMeter, receiver: PushReceiver, link: str, period_s: int
+) -> PushesSeen:
+    """Let the scheduler run while the window is closed for two and a half periods: nothing until it opens."""
+    closed_s = period_s * 5 // 2
+    with associated(meter, link):
+        local = local_time(meter)
+        meter.configure_push(
+            "push_interval",
+            receiver.address().address,
+            window_start=daily(local + timedelta(seconds=closed_s)),
+            window_end=daily(local + timedelta(seconds=closed_s + 10 * period_s)),
+            association=ASSOCIATION,
+        )
+        meter.set("push_period", period_s, association=ASSOCIATION)
+    early = receiver.no_push_for(closed_s - 3.0 * TOLERANCE_S).count
+    run.check("pushes of the scheduler while the window is closed", expected=0, actual=early)
+    push = receiver.wait_for_push(period_s + 6.0 * TOLERANCE_S)
+    run.check("setup that was pushed", expected="push_interval", actual=push.setup)
+    return PushesSeen(pushes=1, counter=push.invocation_counter or 0)
+
+
+@procedure("push_after_power_up_again", hurts=("configure", "energise"))
+def push_after_power_up_again(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    source: PowerSource,
+    receiver: PushReceiver,
+    link: str,
+    off_s: int,
+    delay_s: int,
+) -> PushesSeen:
+    """Let nobody listen as the supply returns: the push is repeated like any other.
+
+    A meter that takes longer to start is heard at its first attempt; there is nothing to repeat then.
+    """
+    address = receiver.address().address
+    with associated(meter, link):
+        meter.configure_push(
+            "push_connectivity", address, retries=1, repetition_delay_s=delay_s, association=ASSOCIATION
+        )
+    meter.drop_all_links()
+    receiver.stop_listening()
+    source.switch_off()
+    try:
+        run.clock.sleep_s(off_s)
+    finally:
+        source.switch_on()
+    run.clock.sleep_s(delay_s / 2)
+    push = receiver.wait_for_push(60.0 + delay_s)
+    run.check("setup that was pushed", expected="push_connectivity", actual=push.setup)
+    return PushesSeen(pushes=1, counter=push.invocation_counter or 0)
+
+
 @procedure("push_after_power_up", hurts=("configure", "energise"))
 def push_after_power_up(
     run: Steps, *, meter: DlmsMeter, source: PowerSource, receiver: PushReceiver, link: str, off_s: int
@@ -213,10 +269,17 @@ def push_periodically(
         counter = -1 if push.invocation_counter is None else push.invocation_counter
         run.measure("invocation counter", counter, "", low=last + 1)
         last = counter
+    shorter_s = period_s // 2
+    with associated(meter, link):
+        meter.set("push_period", shorter_s, association=ASSOCIATION)
+    changed_s = run.clock.monotonic_s()
+    receiver.wait_for_push(2.0 * period_s)
+    waited_s = round(run.clock.monotonic_s() - changed_s, 3)
+    run.measure("next push with half the period", waited_s, "s", low=0, high=shorter_s + TOLERANCE_S)
     with associated(meter, link):
         meter.set("push_period", 0, association=ASSOCIATION)
     run.check("pushes once turned off", expected=0, actual=receiver.no_push_for(2.5 * period_s).count)
-    return PushesSeen(pushes=rounds, counter=last)
+    return PushesSeen(pushes=rounds + 1, counter=last)
 
 
 # --- inside -------------------------------------------------------------------------------------------------

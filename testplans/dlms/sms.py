@@ -12,6 +12,7 @@ from harness.steps import Steps
 from testplans.dlms.words import yes
 
 NOTE, THRESHOLD, COUNTER = "installation_note", "sag_threshold", "note_counter"
+_ANSWER_S = 15.0  # what an answer may take
 _REFUSALS = ("exception-response", "confirmed-service-error")
 KeyWord = Literal["policy", "broadcast", "unicast", "wrong-broadcast", "none"]
 
@@ -87,10 +88,14 @@ def sms_patience(run: Steps, *, wait: Duration) -> Waited:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignRights:
-    """By how many seconds a message moved the clock, which its sender has no right to move."""
+    """By how many seconds a message moved the clock, which its sender has no right to move.
+
+    ``answers`` counts what the meter sent about it: an unconfirmed service has no answer, denied or not.
+    """
 
     delivered: int
     moved_s: int
+    answers: int
 
 
 @procedure("sms_moves_clock", hurts=("configure",))
@@ -99,12 +104,14 @@ def sms_moves_clock(run: Steps, *, meter: DlmsMeter, over: str, shift: int) -> F
     witness = meter.associate("management", over, "witness").association
     before = meter.read_clock(association=witness).drift_s
     meter.sms_prepare("shift", "clock", f"long:{shift}", service="action", member="shift_time")
+    meter.sms_receive(wait_s=0.0)
     done = meter.sms_send("shift")
+    answers = meter.sms_receive(wait_s=_ANSWER_S).count
     moved_s = round(meter.read_clock(association=witness).drift_s - before)
     if moved_s:
         meter.action("clock", "shift_time", f"long:{-moved_s}", association=witness)
     meter.release(witness)
-    return ForeignRights(delivered=done.delivered, moved_s=moved_s)
+    return ForeignRights(delivered=done.delivered, moved_s=moved_s, answers=answers)
 
 
 def _sent(

@@ -41,6 +41,16 @@ def test_report_in_one_read_with_the_answer_is_heard() -> None:
     assert modem.wait_for_report(reference, NUMBER, 5.0)
 
 
+def test_report_before_the_answer_of_a_fetch_is_heard() -> None:
+    """The report comes while a message is being fetched, before the modem answers that."""
+    modem = line(
+        b'\r\n+CMTI: "SM",1\r\n',
+        told(REPORT) + b"\r\n+CMGR: 0,,%d\r\n%s\r\n\r\nOK\r\n" % (len(MESSAGE), pdu(MESSAGE)),
+        b"\r\nOK\r\n",
+    )
+    assert modem.wait_for_report(7, NUMBER, 5.0)
+
+
 def test_report_behind_a_message_that_is_fetched_is_heard() -> None:
     """The meter's answer is announced before the report: fetching it must not swallow the report."""
     modem = line(
