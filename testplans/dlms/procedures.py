@@ -6,6 +6,7 @@ whose fields the plan's ``expect`` may check.
 
 from testplans.dlms import (
     access,
+    alarm_channels,
     any_profile,
     demand,
     identification,
@@ -30,6 +31,7 @@ from testplans.dlms import (
 
 __all__ = [
     "access",
+    "alarm_channels",
     "any_profile",
     "demand",
     "identification",

@@ -81,6 +81,47 @@ def compare_columns(
             run.check(name, expected=high.value, actual=value.value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Clocks:
+    """How a meter's clock stands: ahead of ours by ``drift_s``, and UTC = local + ``zone_min``."""
+
+    drift_s: float
+    zone_min: int
+
+
+def clocks_of(meter: DlmsMeter) -> Clocks:
+    """Read them in the open association."""
+    zone_min = int(str(meter.get("clock", "time_zone", ASSOCIATION).value))
+    return Clocks(drift_s=meter.read_clock(association=ASSOCIATION).drift_s, zone_min=zone_min)
+
+
+def compare_times(run: Steps, push: PushReceived, clocks: Clocks, busy_s: float = 0.0) -> None:
+    """Check that a push was made when it came: its date-time, and a clock it carries.
+
+    It came when we took it; ``busy_s`` is for how long we may have been busy with something else by then.
+    """
+    came = push.arrived + timedelta(seconds=clocks.drift_s)
+    near_if_told(run, "date-time of the notification", push.meter_time, came, busy_s)
+    for each in push.values:
+        if (each.object, each.attribute) == ("clock", "time"):
+            near(run, "pushed clock", utc(str(each.value), clocks.zone_min), came, busy_s)
+
+
+def compare_now(run: Steps, meter: DlmsMeter, push: PushReceived, setup: str, busy_s: float = 0.0) -> None:
+    """Compare a push that has just come with GET: what it is of, its times, and what Data objects hold.
+
+    Registers may have moved meanwhile and are not looked at. ``busy_s`` as in ``compare_times``.
+    """
+    run.check("setup that was pushed", expected=setup, actual=push.setup)
+    columns = meter.read_push_setup(setup, ASSOCIATION).columns
+    run.check("number of values", expected=len(columns), actual=len(push.values))
+    for value, answer, column in zip(push.values, answers(meter, columns), columns, strict=True):
+        if column.class_id == 1 and column.attribute == 2:
+            name = f"{column.object} pushed, as GET tells it afterwards"
+            run.check(name, expected=answer.value, actual=value.value)
+    compare_times(run, push, clocks_of(meter), busy_s)
+
+
 def local_time(meter: DlmsMeter) -> datetime:
     """Return the meter's own time of day, which windows are told in."""
     zone_min = int(str(meter.get("clock", "time_zone", ASSOCIATION).value))
@@ -100,19 +141,21 @@ def utc(text: str, zone_min: int) -> datetime | None:
         return None
 
 
-def near(run: Steps, name: str, actual: datetime | None, expected: datetime) -> None:
-    """Check that a moment is the expected one, but for the tolerance."""
+def near(run: Steps, name: str, actual: datetime | None, expected: datetime, earlier_s: float = 0.0) -> None:
+    """Check that a moment is the expected one or up to ``earlier_s`` earlier, but for the tolerance."""
     if actual is None:
         run.check(name, expected=expected, actual="no time")
         return
     off_s = Decimal(str(round((actual - expected).total_seconds(), 3)))
-    run.measure(name, off_s, "s", low=-TOLERANCE_S, high=TOLERANCE_S)
+    run.measure(name, off_s, "s", low=-TOLERANCE_S - earlier_s, high=TOLERANCE_S)
 
 
-def near_if_told(run: Steps, name: str, actual: datetime | None, expected: datetime) -> None:
+def near_if_told(
+    run: Steps, name: str, actual: datetime | None, expected: datetime, earlier_s: float = 0.0
+) -> None:
     """Check the date-time of a notification, which the standard lets a meter leave out."""
     if actual is not None:
-        near(run, name, actual, expected)
+        near(run, name, actual, expected, earlier_s)
 
 
 def after(run: Steps, name: str, began_s: float, wanted_s: float) -> None:

@@ -10,12 +10,14 @@ from harness.actions import procedure
 from harness.steps import Steps
 from testplans.dlms.push_steps import (
     ASSOCIATION,
-    QUIET_S,
     TOLERANCE_S,
     PushesSeen,
     after,
     asked_for,
     associated,
+    clocks_of,
+    compare_now,
+    compare_times,
     daily,
     local_time,
     near,
@@ -223,7 +225,14 @@ def push_after_power_up_again(
 
 @procedure("push_after_power_up", hurts=("configure", "energise"))
 def push_after_power_up(
-    run: Steps, *, meter: DlmsMeter, source: PowerSource, receiver: PushReceiver, link: str, off_s: int
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    source: PowerSource,
+    receiver: PushReceiver,
+    link: str,
+    off_s: int,
+    quiet_s: float = 60.0,
 ) -> PushesSeen:
     """Cut the supply: nothing before it returns, then one push that tells how long it was away."""
     address = receiver.address().address
@@ -236,10 +245,12 @@ def push_after_power_up(
     finally:
         source.switch_on()
     push = receiver.wait_for_push(60)
-    run.check("setup that was pushed", expected="push_connectivity", actual=push.setup)
+    further = receiver.no_push_for(quiet_s).count
+    with associated(meter, link):
+        compare_now(run, meter, push, "push_connectivity")
     lasted = next((each.value for each in push.values if each.object == "power_failure_duration"), -1)
     run.measure("duration told", int(str(lasted)), "s", low=off_s - TOLERANCE_S, high=off_s + TOLERANCE_S)
-    run.check("further pushes", expected=0, actual=receiver.no_push_for(QUIET_S).count)
+    run.check("further pushes", expected=0, actual=further)
     return PushesSeen(pushes=1, counter=push.invocation_counter or 0)
 
 
@@ -256,6 +267,7 @@ def push_periodically(
     with associated(meter, link):
         meter.configure_push("push_interval", address, association=ASSOCIATION)
         meter.set("push_period", period_s, association=ASSOCIATION)
+        clocks = clocks_of(meter)
     began_s = run.clock.monotonic_s()
     first_s = 0.0
     for number in range(1, rounds + 1):
@@ -266,6 +278,7 @@ def push_periodically(
             run.measure("first push", waited_s, "s", low=0, high=period_s + TOLERANCE_S)
         else:
             after(run, f"push {number}, after the first", first_s, (number - 1) * period_s)
+        compare_times(run, push, clocks)
         counter = -1 if push.invocation_counter is None else push.invocation_counter
         run.measure("invocation counter", counter, "", low=last + 1)
         last = counter

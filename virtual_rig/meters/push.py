@@ -281,6 +281,9 @@ class PushSetup:
                 return DataAccessResult.OTHER_REASON
         except (LabError, ValueError):
             return DataAccessResult.TYPE_UNMATCHED
+        before = self._destination.items()
+        if before[1].octets() and to.octets() and not self._world.obeys("DLX-PUSH-22"):
+            value = dlms.structure(before[0], to, message)
         self._destination = value
         if not to.octets():
             self.stop()  # turned off: what waits has nowhere to go
