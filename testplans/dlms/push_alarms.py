@@ -186,6 +186,7 @@ def push_survives_power_cut(
     other_bit: int,
     period_s: int,
     off_s: int,
+    boot_s: int,
 ) -> PushesSeen:
     """Cut the supply: setups, filter, descriptor and scheduler are afterwards as they were before."""
     one, other = 1 << bit, 1 << other_bit
@@ -209,7 +210,7 @@ def push_survives_power_cut(
         run.clock.sleep_s(off_s)
     finally:
         source.switch_on()
-    pushes = receiver.no_push_for(2.0 * period_s + 5 * TOLERANCE_S).pushes
+    pushes = receiver.no_push_for(2.0 * period_s + boot_s + TOLERANCE_S).pushes
     rounds = sum(push.setup == "push_interval" for push in pushes)
     run.measure("pushes of the scheduler in two periods after the power cut", rounds, "", low=2, high=3)
     with associated(meter, link):

@@ -118,6 +118,46 @@ def push_randomised(
     return PushesSeen(pushes=times, counter=0)
 
 
+@procedure("push_randomised_at_power_up", hurts=("configure", "energise"))
+def push_randomised_at_power_up(
+    run: Steps,
+    *,
+    meter: DlmsMeter,
+    source: PowerSource,
+    receiver: PushReceiver,
+    link: str,
+    interval_s: int,
+    off_s: int,
+    boot_s: int,
+    times: int = 6,
+) -> PushesSeen:
+    """Cut the supply several times: the push at its return comes at a random moment of the start interval.
+
+    It is here that the interval matters: after a black-out a whole town of meters comes back together.
+    """
+    address, delays = receiver.address().address, []
+    with associated(meter, link):
+        meter.configure_push(
+            "push_connectivity", address, randomisation_s=interval_s, association=ASSOCIATION
+        )
+    meter.drop_all_links()
+    for _ in range(times):
+        source.switch_off()
+        try:
+            run.clock.sleep_s(off_s)
+        finally:
+            source.switch_on()
+        back_s = run.clock.monotonic_s()
+        receiver.wait_for_push(2.0 * interval_s + boot_s)
+        delay_s = round(run.clock.monotonic_s() - back_s, 3)
+        high_s = interval_s + boot_s + TOLERANCE_S
+        run.measure("start after the return of the supply", delay_s, "s", low=0, high=high_s)
+        delays.append(delay_s)
+    spread_s = round(max(delays) - min(delays), 3)
+    run.measure("spread of the starts", spread_s, "s", low=interval_s / 20)
+    return PushesSeen(pushes=times, counter=0)
+
+
 @procedure("push_postponed", hurts=("configure",))
 def push_postponed(
     run: Steps, *, meter: DlmsMeter, receiver: PushReceiver, link: str, setup: str, closed_s: int

@@ -152,7 +152,7 @@ def _effect(
     before: _State, after: _State, sent: int, delivered: int, answers: tuple[MeterMessage, ...]
 ) -> MessageEffect:
     refusals = sum(answer.kind in _REFUSALS for answer in answers)
-    new = _new_rows(before.fraud, after.fraud)
+    new = new_rows(before.fraud, after.fraud)
     return MessageEffect(
         sent=sent,
         delivered=delivered,
@@ -166,7 +166,7 @@ def _effect(
     )
 
 
-def _new_rows(
+def new_rows(
     before: tuple[tuple[str, int], ...], after: tuple[tuple[str, int], ...]
 ) -> tuple[tuple[str, int], ...]:
     """Return the rows of a log that were not there: in a full one the oldest give way to them."""
