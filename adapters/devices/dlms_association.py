@@ -133,6 +133,12 @@ class OpenAssociation:
         if len(apdu) > self.longest_answer and apdu[0] != ApduTag.AARE:
             self.longest_answer = len(apdu)
 
+    @property
+    def answer_counter(self) -> int:
+        """The last counter of the meter under its global key, -1 without one or with a dedicated key."""
+        channel = self.application.channel
+        return -1 if channel is None or channel.dedicated is not None else channel.received.expected - 1
+
     # --- opening and closing ----------------------------------------------------------------------------
 
     def open(self) -> AssociationOpened:

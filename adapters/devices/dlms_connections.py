@@ -24,6 +24,7 @@ from adapters.errors import (
     TransportError,
 )
 from adapters.profiles.model import Client, Profile
+from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.general_cipher import KeyWay
 from adapters.protocols.dlms.security import InvocationCounter
 from adapters.registry import AdapterContext, OpenedLink
@@ -57,6 +58,7 @@ class Connections:
         self._carriers: dict[str, SmsCarrier] = {}  # of links with framing sms
         self._sms_counters: SmsCounters | None = None
         self.prepared: dict[str, tuple[str, MessageOut]] = {}
+        self.push_lists: dict[str, Data] = {}  # by push setup: the list a plan has replaced
 
     def associate(
         self,

@@ -60,6 +60,38 @@ class PushConfiguration(DlmsServices):
             self._asked(opened, partial(opened.set, target, target.attribute(name), data, True, None))
         return self.read_push_setup(setup, association)
 
+    def write_push_list(self, setup: str, columns: str = "", association: str = "") -> PushSetupRead:
+        """Write what a setup pushes, or put back what it pushed before (see the role)."""
+        opened, target = self._connections.find(association), self._target(setup)
+        self._permit(target, write=True)
+        number, replaced = target.attribute("push_object_list"), self._connections.push_lists
+        if columns:
+            wanted = typed.array(*(self._listed(column) for column in columns.split()))
+            if setup not in replaced:
+                read = self._asked(opened, lambda: opened.get(target, number, None)).data
+                assert read is not None
+                replaced[setup] = read
+        else:
+            if setup not in replaced:
+                raise BenchError(f"no list of {setup} has been replaced")
+            wanted = replaced[setup]
+        self._asked(opened, lambda: opened.set(target, number, wanted, True, None))
+        if not columns:
+            del replaced[setup]
+        return self.read_push_setup(setup, association)
+
+    def _listed(self, column: str) -> Data:
+        name, mark, attribute = column.partition("#")
+        if not mark:
+            raise BenchError(f"{column!r} names no attribute; write object#attribute")
+        target = self._target(name)
+        return typed.structure(
+            typed.long_unsigned(target.class_id),
+            typed.octet_string(target.instance_id),
+            typed.integer(target.attribute(attribute)),
+            typed.long_unsigned(0),  # the whole attribute
+        )
+
     def read_push_setup(self, setup: str, association: str = "") -> PushSetupRead:
         """Read a push setup (see the role)."""
         opened, target = self._connections.find(association), self._target(setup)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from adapters.devices.dlms_association import OpenAssociation
 from adapters.errors import BenchError
 from adapters.protocols.dlms.apdu import CIPHERED_TAGS
 from adapters.protocols.dlms.spoiling import flipped
 from adapters.protocols.dlms.wrapper import HEADER_OCTETS, encode_message
+
+DATAGRAM_FLAWS: Mapping[str, Callable[[bytes], bytes]] = {
+    "truncated": lambda octets: octets[:-3],
+    "oversized": lambda octets: octets + bytes(3),
+    "other-version": lambda octets: b"\x00\x02" + octets[2:],
+    "other-device": lambda octets: octets[:4] + b"\x00\x63" + octets[6:],  # port 99: no meter's
+}
 
 
 def exchange(opened: OpenAssociation, apdu: bytes) -> bytes:
@@ -40,14 +49,15 @@ def exchange_protected(
 def exchange_datagram(opened: OpenAssociation, apdu: bytes, flaw: str, timeout_s: float) -> bytes:
     """Send a plain APDU in a spoiled datagram; return the APDU that comes back, b"" for nothing.
 
-    ``flaw``: truncated, oversized, or empty for none. Raises BenchError on a link that is not UDP.
+    ``flaw`` is one of ``DATAGRAM_FLAWS``, or empty. Raises BenchError on a link that is not UDP.
     """
     line = opened.line
     if not line.lossy:
         raise BenchError(f"link {line.name} is not UDP")
     octets = encode_message(opened.entry.sap, line.server_sap, apdu)
-    spoiled = {"truncated": octets[:-3], "oversized": octets + bytes(3)}.get(flaw, octets)
-    return line.send_octets(spoiled, timeout_s)[HEADER_OCTETS:]
+    if flaw:
+        octets = DATAGRAM_FLAWS[flaw](octets)
+    return line.send_octets(octets, timeout_s)[HEADER_OCTETS:]
 
 
 def connect_again(opened: OpenAssociation) -> None:

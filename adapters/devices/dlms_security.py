@@ -42,6 +42,10 @@ class SecurityServices(DlmsServices):
             meter_system_title=theirs.octets().hex(),
         )
 
+    def answer_counter(self, association: str = "") -> int:
+        """Return the invocation counter of the last ciphered answer (see the role)."""
+        return self._connections.find(association).answer_counter
+
     def change_keys(
         self,
         client: str = "",

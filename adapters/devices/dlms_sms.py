@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from adapters.devices import dlms_values
 from adapters.devices.dlms_services import DlmsServices
 from adapters.devices.sms_carrier import MessageIn, MessageOut, SmsCarrier
@@ -34,11 +32,14 @@ class SmsServices(DlmsServices):
         key: str = "policy",
         confirmed: bool = False,
         part_octets: int = 0,
+        logical_device: int = 0,
     ) -> SmsPrepared:
         """Prepare a service under the name ``message``; nothing is sent (see the role)."""
         _, entry = self._connections.client(client)
         apdu = self._plain(object, value, service, member, confirmed)
-        made = self._carrier(link).prepare(apdu, entry.sap, key=key, part_octets=part_octets)
+        made = self._carrier(link).prepare(
+            apdu, entry.sap, key=key, part_octets=part_octets, server_sap=logical_device
+        )
         prepared = self._prepared_messages()
         if len(prepared) >= _MOST_PREPARED:
             prepared.pop(next(iter(prepared)))
@@ -138,5 +139,6 @@ def _flat(data: Data) -> list[object]:
 def _time(octets: bytes) -> str:
     if not octets:
         return ""
-    moment: datetime = CosemDateTime.from_octets(octets).utc(0)
-    return moment.isoformat()
+    told = CosemDateTime.from_octets(octets)
+    parts = (told.year, told.month, told.day, told.hour, told.minute, told.second, told.deviation_min)
+    return "" if None in parts else told.utc().isoformat()

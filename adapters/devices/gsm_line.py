@@ -96,12 +96,12 @@ class GsmLine:
         """Return whether a message was delivered; False where the network gave up or says nothing."""
         deadline_s = self._clock.monotonic_s() + timeout_s
         while True:
+            self._fetch()  # the few places of its memory must not fill up meanwhile; a report may come along
             for report in tuple(self._reports):
                 ours = report.reference == reference and report.recipient.lstrip("+") == to.lstrip("+")
                 if ours and (report.delivered or report.status >= 0x40):
                     self._reports.remove(report)
                     return report.delivered
-            self._fetch()  # the few places of its memory must not fill up meanwhile
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0 or not self._hear(left_s):
                 return False
@@ -160,14 +160,22 @@ class GsmLine:
             self._flush()
 
     def _hear(self, timeout_s: float) -> bool:
-        """Wait for news; return whether any octets came."""
+        """Take the news that came behind an answer or, without any, wait; return whether anything came."""
+        if self._heard():
+            return True
         try:
             self._at.receive_data(self._stream.read(_READ_OCTETS, timeout_s))
         except ReadTimeout:
             return False
+        self._heard()
+        return True
+
+    def _heard(self) -> bool:
+        heard = False
         while (event := self._at.next_event()) is not NEED_DATA:
             self._news(event)
-        return True
+            heard = True
+        return heard
 
     def _news(self, event: object) -> None:
         match event:

@@ -193,7 +193,7 @@ class PushListener:
         if notification is not None:
             try:
                 if notification.date_time:
-                    meter_time = CosemDateTime.from_octets(notification.date_time).utc(0)
+                    meter_time = _moment(notification.date_time)
                 setup, values = self._values(notification.body)
             except ProtocolError as error:
                 fault, why = "malformed", str(error)
@@ -250,6 +250,13 @@ class PushListener:
         return PushedValue(
             object=name, attribute=attribute, value=value, type=item.tag.label, unit=unit, scaled=scaled
         )
+
+
+def _moment(octets: bytes) -> datetime | None:
+    """Return the moment of a date-time, None for one that leaves its deviation or any other part open."""
+    told = CosemDateTime.from_octets(octets)
+    parts = (told.year, told.month, told.day, told.hour, told.minute, told.second, told.deviation_min)
+    return None if None in parts else told.utc()
 
 
 def _scaled(entry: CosemObject, number: int, value: object) -> tuple[str, Decimal | None]:

@@ -24,6 +24,10 @@ from adapters.protocols.gsm.user_data import UserData
 from adapters.registry import OpenedLink, Secret
 
 _CONTROL = {"none": 0, "authenticated": 0x10, "encrypted": 0x20, "authenticated-encrypted": 0x30}
+_HALVES = {
+    "broadcast-authenticated": _CONTROL["authenticated"],
+    "broadcast-encrypted": _CONTROL["encrypted"],
+}
 _KEYS = ("global.unicast_key", "global.broadcast_key", "global.authentication_key")
 
 
@@ -92,12 +96,20 @@ class SmsCarrier:
             raise
 
     def prepare(
-        self, apdu: bytes, client_sap: int, *, key: str = "policy", part_octets: int = 0
+        self,
+        apdu: bytes,
+        client_sap: int,
+        *,
+        key: str = "policy",
+        part_octets: int = 0,
+        server_sap: int = 0,
     ) -> MessageOut:
         """Return ``apdu`` of a client protected, wrapped and cut; ``key`` as the role has it."""
         counter, control = -1, self.control
         if key == "policy":
             key = "broadcast" if control else "none"
+        if key in _HALVES:
+            key, control = "broadcast", _HALVES[key]
         if key != "none":
             control = control or _CONTROL["authenticated-encrypted"]
             key_set = KeySet.UNICAST if key == "unicast" else KeySet.BROADCAST
@@ -110,7 +122,7 @@ class SmsCarrier:
                 counter=counter,
                 control=control | (BROADCAST_BIT if key_set is KeySet.BROADCAST else 0),
             )
-        message = encode_message(client_sap, self._server_sap, apdu)
+        message = encode_message(client_sap, server_sap or self._server_sap, apdu)
         pieces = split(message, self._counters.reference(), part_octets=part_octets)
         return MessageOut(pieces=pieces, octets=len(message), counter=counter)
 

@@ -9,6 +9,7 @@ from adapters.profiles.model import Mechanism
 from adapters.roles.base import hurts
 
 EndedBy = Literal["release", "disconnection", "refusal"]
+DatagramFlaw = Literal["", "truncated", "oversized", "other-version", "other-device"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,10 +107,11 @@ class DlmsProbing(Protocol):
         """
         ...
 
-    def send_datagram(
-        self, apdu: bytes, association: str = "", flaw: Literal["", "truncated", "oversized"] = ""
-    ) -> RawAnswered:
-        """Send a plain GET over UDP in a datagram that is cut off or has octets behind the APDU."""
+    def send_datagram(self, apdu: bytes, association: str = "", flaw: DatagramFlaw = "") -> RawAnswered:
+        """Send a plain GET over UDP in a datagram that is cut off or has octets behind the APDU.
+
+        Or one of another version of the wrapper, or to a logical device the meter has not.
+        """
         ...
 
     def request_after_end(

@@ -42,6 +42,11 @@ class DlmsSecurity(Protocol):
         """Read the security setup of ``client`` (the association's own client where none is named)."""
         ...
 
+    @harmless_read
+    def answer_counter(self, association: str = "") -> int:
+        """Return the invocation counter of the last answer in an association under the global key, or -1."""
+        ...
+
     @hurts("keys")
     def change_keys(
         self,

@@ -148,6 +148,14 @@ class MeterPush(Protocol):
         """
         ...
 
+    @hurts("configure")
+    def write_push_list(self, setup: str, columns: str = "", association: str = "") -> PushSetupRead:
+        """Write what a setup pushes, ``object#attribute`` with blanks between, and read the setup back.
+
+        Without ``columns`` the list is put back that the first call has replaced.
+        """
+        ...
+
     def read_push_setup(self, setup: str, association: str = "") -> PushSetupRead:
         """Read a push setup."""
         ...

@@ -7,7 +7,15 @@ from typing import Literal, Protocol
 
 from adapters.roles.base import Anything, Device, hurts
 
-SmsKey = Literal["policy", "broadcast", "unicast", "wrong-broadcast", "none"]
+SmsKey = Literal[
+    "policy",
+    "broadcast",
+    "unicast",
+    "wrong-broadcast",
+    "broadcast-authenticated",
+    "broadcast-encrypted",
+    "none",
+]
 SmsService = Literal["get", "set", "action"]
 
 
@@ -155,11 +163,14 @@ class SmsServicesOfMeter(Protocol):
         key: SmsKey = "policy",
         confirmed: bool = False,
         part_octets: int = 0,
+        logical_device: int = 0,
     ) -> SmsPrepared:
         """Prepare a service of ``client`` under the name ``message``; nothing is sent.
 
         ``member`` is the attribute or the method; ``key`` policy is what the link's policy asks for.
-        ``part_octets`` above 0 cuts it into parts of so many octets.
+        ``broadcast-authenticated`` and ``broadcast-encrypted`` do only half of what the broadcast key can.
+        ``part_octets`` above 0 cuts it into parts of so many octets; ``logical_device`` is the wrapper's port
+        to send it to, 0 for the meter's own.
         """
         ...
 

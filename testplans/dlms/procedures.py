@@ -7,6 +7,7 @@ whose fields the plan's ``expect`` may check.
 from testplans.dlms import (
     access,
     activation,
+    alarm_channels,
     any_profile,
     association_life,
     association_object,
@@ -29,15 +30,20 @@ from testplans.dlms import (
     profile_selection,
     profile_whole,
     push,
+    push_alarms,
+    push_timing,
     sms,
+    sms_outgoing,
     switch_rules,
     tariffs,
+    udp,
     upkeep,
 )
 
 __all__ = [
     "access",
     "activation",
+    "alarm_channels",
     "any_profile",
     "association_life",
     "association_object",
@@ -60,8 +66,12 @@ __all__ = [
     "profile_selection",
     "profile_whole",
     "push",
+    "push_alarms",
+    "push_timing",
     "sms",
+    "sms_outgoing",
     "switch_rules",
     "tariffs",
+    "udp",
     "upkeep",
 ]

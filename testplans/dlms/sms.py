@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Literal, TypeGuard
+from typing import Literal
 
-from adapters.errors import Refused
-from adapters.roles import DlmsMeter, MeterMessage, PowerSource, SmsModem
+from adapters.roles import DlmsMeter, MeterMessage
 from harness.actions import procedure
 from harness.quantities import Duration
 from harness.steps import Steps
 from testplans.dlms.words import yes
 
 NOTE, THRESHOLD, COUNTER = "installation_note", "sag_threshold", "note_counter"
+_ANSWER_S = 15.0  # what an answer may take
 _REFUSALS = ("exception-response", "confirmed-service-error")
 KeyWord = Literal["policy", "broadcast", "unicast", "wrong-broadcast", "none"]
 
@@ -90,10 +88,14 @@ def sms_patience(run: Steps, *, wait: Duration) -> Waited:
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignRights:
-    """By how many seconds a message moved the clock, which its sender has no right to move."""
+    """By how many seconds a message moved the clock, which its sender has no right to move.
+
+    ``answers`` counts what the meter sent about it: an unconfirmed service has no answer, denied or not.
+    """
 
     delivered: int
     moved_s: int
+    answers: int
 
 
 @procedure("sms_moves_clock", hurts=("configure",))
@@ -102,120 +104,14 @@ def sms_moves_clock(run: Steps, *, meter: DlmsMeter, over: str, shift: int) -> F
     witness = meter.associate("management", over, "witness").association
     before = meter.read_clock(association=witness).drift_s
     meter.sms_prepare("shift", "clock", f"long:{shift}", service="action", member="shift_time")
+    meter.sms_receive(wait_s=0.0)
     done = meter.sms_send("shift")
+    answers = meter.sms_receive(wait_s=_ANSWER_S).count
     moved_s = round(meter.read_clock(association=witness).drift_s - before)
     if moved_s:
         meter.action("clock", "shift_time", f"long:{-moved_s}", association=witness)
     meter.release(witness)
-    return ForeignRights(delivered=done.delivered, moved_s=moved_s)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FailureNotice:
-    """What the meter sent after a power failure.
-
-    ``error_s`` is how far the duration it tells is from ours, ``after_s`` how long after the supply was back
-    its own time is; ``strangers`` counts what another modem of the bench received meanwhile.
-    """
-
-    count: int
-    protection: str
-    client: int
-    server: int
-    kind: str
-    named: str  # whether it carries the meter's own logical device name
-    error_s: int
-    after_s: int
-    strangers: int
-
-
-@procedure("power_failure_notice", hurts=("energise",))
-def power_failure_notice(
-    run: Steps,
-    *,
-    meter: DlmsMeter,
-    source: PowerSource,
-    stranger: SmsModem,
-    over: str,
-    off_s: int,
-    wait_s: int,
-) -> FailureNotice:
-    """Cut the supply for ``off_s`` and return what the meter sends within ``wait_s`` after it is back."""
-    meter.associate("public", over, "name")
-    name = str(meter.get("logical_device_name", association="name").value)
-    meter.release("name")
-    stranger.received()
-    meter.sms_receive(wait_s=0.0)
-    meter.drop_link(over)
-    with run.step("power failure", seconds=off_s):
-        source.switch_off()
-        try:
-            early = meter.sms_receive(wait_s=float(off_s))
-        finally:
-            source.switch_on()
-    back = run.clock.utc_now()
-    late = meter.sms_receive(wait_s=float(wait_s))
-    messages = early.messages + late.messages
-    first = messages[0] if messages else None
-    values = first.values if first is not None else ()
-    told_s = int(str(values[2])) if len(values) == 3 and str(values[2]).isdecimal() else -off_s
-    return FailureNotice(
-        count=len(messages),
-        protection=first.protection if first else "",
-        client=first.client if first else -1,
-        server=first.server if first else -1,
-        kind=first.kind if first else "",
-        named=yes(bool(values) and str(values[0]) == name),
-        error_s=told_s - off_s,
-        after_s=round((datetime.fromisoformat(first.time) - back).total_seconds()) if _timed(first) else -1,
-        strangers=stranger.received().count,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlarmBySms:
-    """The messages an alarm brought: how many, how protected, and the alarm bits it told."""
-
-    count: int
-    early: int
-    protection: str
-    kind: str
-    alarms: int
-
-
-@procedure("alarm_by_sms", hurts=("configure",))
-def alarm_by_sms(run: Steps, *, meter: DlmsMeter, number: str, over: str, wait_s: int) -> AlarmBySms:
-    """Push the alarms to ``number`` by SMS, provoke one, and return what comes within ``wait_s``."""
-    _alarms_to(meter, over, number, "sms")
-    early = meter.sms_receive(wait_s=float(wait_s)).messages
-    with run.step("an intruder fails to prove himself", link=over):
-        with suppress(Refused):
-            meter.associate("management", over, "intruder", mechanism="lls", flaw="wrong-password")
-        meter.drop_link(over)
-    messages = meter.sms_receive(wait_s=float(wait_s)).messages
-    _alarms_to(meter, over, "", "tcp")
-    first = messages[0] if messages else None
-    told = [int(str(value)) for value in (first.values if first else ()) if str(value).isdecimal()]
-    return AlarmBySms(
-        count=len(messages),
-        early=len(early),
-        protection=first.protection if first else "",
-        kind=first.kind if first else "",
-        alarms=told[0] if told else -1,
-    )
-
-
-def _alarms_to(meter: DlmsMeter, over: str, number: str, transport: Literal["tcp", "sms"]) -> None:
-    opened = meter.associate("management", over, "alarms").association
-    meter.set("alarm_filter_1", 0xFFFF_FFFF, association=opened)
-    meter.set("alarm_register_1", 0, association=opened)
-    meter.set("alarm_descriptor_1", 0, association=opened)
-    meter.configure_push("push_alarm", number, transport, association=opened)
-    meter.release(opened)
-
-
-def _timed(message: MeterMessage | None) -> TypeGuard[MeterMessage]:
-    return message is not None and bool(message.time)
+    return ForeignRights(delivered=done.delivered, moved_s=moved_s, answers=answers)
 
 
 def _sent(
@@ -256,9 +152,7 @@ def _effect(
     before: _State, after: _State, sent: int, delivered: int, answers: tuple[MeterMessage, ...]
 ) -> MessageEffect:
     refusals = sum(answer.kind in _REFUSALS for answer in answers)
-    new = (
-        after.fraud[len(before.fraud) :] if after.fraud[: len(before.fraud)] == before.fraud else after.fraud
-    )
+    new = new_rows(before.fraud, after.fraud)
     return MessageEffect(
         sent=sent,
         delivered=delivered,
@@ -270,6 +164,17 @@ def _effect(
         refusals=refusals,
         logged=" ".join(str(code) for _, code in new) or "nothing",
     )
+
+
+def new_rows(
+    before: tuple[tuple[str, int], ...], after: tuple[tuple[str, int], ...]
+) -> tuple[tuple[str, int], ...]:
+    """Return the rows of a log that were not there: in a full one the oldest give way to them."""
+    kept = next(
+        (each for each in range(len(before) + 1) if before[each:] == after[: len(before) - each]),
+        len(before),
+    )
+    return after[len(before) - kept :]
 
 
 def _other_than(before: str, value: str) -> str:

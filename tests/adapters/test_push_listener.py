@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime
 
 import pytest
 
@@ -111,6 +112,29 @@ def test_push_of_another_shape_is_shown_without_names(body: Data) -> None:
     shown = listener.no_push_for(0.5)
     assert shown.count == 1
     assert all(not each.object for each in shown.pushes[0].values)
+    listener.close()
+
+
+@pytest.mark.parametrize(
+    ("date_time", "moment"),
+    [
+        ("", None),
+        ("07ea010501010203ff8000ff", None),  # local time, and nobody says of where
+        ("07ea010501ffffffff003c00", None),  # a day, no time of it
+        ("07ea010501010203ffffc400", datetime(2026, 1, 5, 0, 2, 3, tzinfo=UTC)),
+    ],
+)
+def test_date_time_of_a_push_is_a_moment_only_where_it_names_one(
+    date_time: str, moment: datetime | None
+) -> None:
+    """A notification may leave its date-time out, or parts of it; that is no fault of the push."""
+    listener = on_the_wall_clock()
+    apdu = DataNotification(
+        long_invoke=3, date_time=bytes.fromhex(date_time), body=dlms.structure(dlms.unsigned(1))
+    ).encode()
+    call(listener.address().address, encode_message(1, 1, apdu))
+    push = listener.wait_for_push(5)
+    assert ("", moment) == (push.fault, push.meter_time)
     listener.close()
 
 

@@ -22,7 +22,7 @@ def test_pushes_on_the_wall_clock_pass_as_in_virtual_time(tmp_path: Path) -> Non
     plan["cases"] = [case for case in plan["cases"] if case["id"] in CASES]
     written = tmp_path / "push.yaml"
     written.write_text(yaml.safe_dump(plan, sort_keys=False), "utf-8")
-    quick = {"repetition_delay_s": "3", "off_s": "6"}
+    quick = {"repetition_delay_s": "3", "off_s": "6", "quiet_s": "5"}
     with serving() as served:
         bench = write_bench(tmp_path / "bench.yaml", served.bench)
         run = run_plans(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from adapters.base import Arrival
 from adapters.clock import WallClock
+from adapters.devices.dlms_meter import DlmsMeter
 from adapters.errors import BenchError, LinkLost, ReadTimeout, RemoteProtocolError
 from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.data import Data
@@ -16,6 +18,7 @@ from adapters.protocols.dlms.enums import ActionResult, DataAccessResult
 from adapters.protocols.dlms.push_receiver import PushReceiver, PushSecurity
 from adapters.protocols.dlms.security import Keys, SecuritySuite0
 from adapters.transports.listener import TcpListener, UdpListener
+from harness.bench import open_bench
 from virtual_rig.meters.push import PushFeature, PushSetup
 from virtual_rig.meters.push_window import check_windows, opens_in_s
 from virtual_rig.parts.mcs301 import Mcs301Part
@@ -23,6 +26,8 @@ from virtual_rig.provider import VirtualBench, VirtualProvider
 from virtual_rig.servers.outgoing import Outgoing
 
 PLACE = "127.0.0.1:4059"
+_DONE = DataAccessResult.SUCCESS
+_AT_TWO, _AT_THREE = (bytes.fromhex(f"ffffffffff{hour:02x}0000ff8000ff") for hour in (14, 15))
 
 
 def opened(seed: int = 7) -> VirtualBench:
@@ -253,6 +258,42 @@ def test_bench_entry_of_a_listener_is_what_a_bench_file_holds() -> None:
     with VirtualProvider().serve("mcs301", seed=7) as site:
         links = BenchFile.model_validate(site.bench).devices["push_receiver"].all_links
         assert links["udp"].options() == {"transport": "udp-listener"}
+
+
+def test_list_of_a_setup_is_put_back_as_it_was() -> None:
+    """A plan may write another list twice; what comes back is what stood there first."""
+    with closing(open_bench("virtual:mcs301")) as live:
+        meter = live.devices["meter"]
+        assert isinstance(meter, DlmsMeter)
+        meter.associate("management", "ip", "lab")
+        with pytest.raises(BenchError, match="no list of push_interval has been replaced"):
+            meter.write_push_list("push_interval", "", "lab")
+        with pytest.raises(BenchError, match="names no attribute"):
+            meter.write_push_list("push_interval", "clock", "lab")
+        first = meter.read_push_setup("push_interval", "lab").columns
+        for columns in ("push_interval#logical_name clock#time", "clock#time"):
+            written = meter.write_push_list("push_interval", columns, "lab").columns
+            assert len(columns.split()) == len(written)
+        assert first == meter.write_push_list("push_interval", "", "lab").columns
+
+
+def test_setup_turned_off_forgets_what_waits() -> None:
+    """A push that waits for its window ends with its destination: the next one is not kept waiting by it."""
+    bench = opened()
+    part = part_of(bench)
+    setup = destined(part, "push_interval", PLACE)
+    door = listening(bench, TcpListener)
+    live = part.meter.model.by_name["push_interval"]
+    closed = dlms.array(dlms.structure(*(dlms.octet_string(octets) for octets in (_AT_TWO, _AT_THREE))))
+    assert live.setters[live.table.attribute_number("communication_window")](closed) is _DONE
+    assert setup.trigger()
+    destined(part, "push_interval", "")
+    destined(part, "push_interval", PLACE)
+    assert live.setters[live.table.attribute_number("communication_window")](dlms.array()) is _DONE
+    assert setup.trigger()
+    assert door.receive(5).data
+    door.close()
+    bench.close()
 
 
 def test_method_push_without_a_destination_fails() -> None:

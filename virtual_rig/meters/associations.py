@@ -170,9 +170,10 @@ class AssociationTable:
     def _power(self, up: bool) -> None:
         if up:
             return
-        for at_link in tuple(self.open):
-            at_link.association.link_down()
-        self.open.clear()
+        if self.world.obeys("DLX-UDP-03"):  # other links end theirs as they go down; over UDP none goes down
+            for at_link in tuple(self.open):
+                at_link.association.link_down()
+            self.open.clear()
         self.lock_out.forget()
         for port in self._ports.values():
             port.held_until_s = 0.0

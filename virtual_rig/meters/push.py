@@ -113,6 +113,8 @@ class PushFeature:
     def _power(self, up: bool) -> None:
         for setup in self.setups.values():
             setup.stop()
+            if up and not self.meter.world.obeys("DLX-PUSH-21"):
+                setup.forget_terms()
         self._plan_round()
         if up and self.meter.world.obeys("DLX-PUSH-14"):
             self._trigger("power-up")
@@ -138,7 +140,7 @@ class PushSetup:
         if not self._destination.items()[1].octets():
             return False
         if self._timer is not None:
-            self._again = True
+            self._again = "alarm" not in self.entry.on or self._world.obeys("DLX-PUSH-20")
             return True
         wait_s = opens_in_s(self._windows, self._meter.clock.utc(), self._meter.clock.time_zone_min)
         if wait_s == float("inf"):
@@ -155,6 +157,11 @@ class PushSetup:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._again = None, False
+
+    def forget_terms(self) -> None:
+        """Push as a meter does that was never told how."""
+        self._windows = dlms.array()
+        self._randomisation_s = self._retries = self._delay_s = 0
 
     def _random_part_s(self) -> float:
         if not self._randomisation_s or not self._world.obeys("DLX-PUSH-06"):
@@ -274,7 +281,12 @@ class PushSetup:
                 return DataAccessResult.OTHER_REASON
         except (LabError, ValueError):
             return DataAccessResult.TYPE_UNMATCHED
+        before = self._destination.items()
+        if before[1].octets() and to.octets() and not self._world.obeys("DLX-PUSH-22"):
+            value = dlms.structure(before[0], to, message)
         self._destination = value
+        if not to.octets():
+            self.stop()  # turned off: what waits has nowhere to go
         return DataAccessResult.SUCCESS
 
     def _set_windows(self, value: Data) -> DataAccessResult:

@@ -105,7 +105,8 @@ class SmsPort:
     def _whole(self, octets: bytes) -> None:
         try:
             wrapped = decode_datagram(octets, _MAX_MESSAGE_OCTETS)
-            if wrapped.destination == self.meter.profile.logical_device.sap:
+            known = wrapped.destination == self.meter.profile.logical_device.sap
+            if known or not self.world.obeys("DLX-SMS-15"):
                 self._wrapped(wrapped)
         except RemoteProtocolError:
             return  # whoever sends nonsense by SMS gets no answer to pay for
@@ -164,12 +165,14 @@ class SmsPort:
             return None
         try:
             self._fresh(header, key_set)
+            if not self.world.obeys("DLX-SMS-16"):
+                self._received[key_set].accept(header.counter)
             plain = key_sets.uncover(
                 header,
                 key=self.terms.keys.of(key_set),
                 authentication_key=self.terms.keys.authentication,
                 title=bytes.fromhex(self.meter.profile.security.client_system_title),
-                demanded=self.control,
+                demanded=self.control if self.world.obeys("DLX-SMS-14") else 0,
             )
         except DecipheringFailed:
             self._note("decryption_failure")
@@ -221,12 +224,20 @@ class SmsPort:
         if not up:
             self._down_since_s = now_s
             self.parts.clear()
+            self._forget_counters()
             return
         self.network.back(self.terms.number)
         down_s = 0 if self._down_since_s is None else int(now_s - self._down_since_s)
         self._down_since_s = None
         if down_s >= NOTIFIED_FAILURE_S and self.world.obeys("DLX-SMS-10"):
             self.world.scheduler.call_later(NOTIFICATION_DELAY_S, self._notify_failure, down_s)
+
+    def _forget_counters(self) -> None:
+        """Keep the counters: they are written down at once. A careless meter has them in memory only."""
+        if not self.world.obeys("DLX-SMS-12"):
+            self._sent = InvocationCounter(1)
+        if not self.world.obeys("DLX-SMS-13"):
+            self._received = {each: CounterWindow() for each in KeySet}
 
     def _notify_failure(self, down_s: int) -> None:
         self._notices += 1

@@ -57,7 +57,7 @@ class UdpPort:
             session.end()
 
     def _power(self, up: bool) -> None:
-        if not up:
+        if not up and self._table.world.obeys("DLX-UDP-03"):
             for session in self._sessions.values():
                 session.end()
             self._sessions.clear()
