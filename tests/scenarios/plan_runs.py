@@ -47,9 +47,14 @@ def run_plans(
     parameters: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     timeout_s: float = 240.0,
+    without: str = "",
 ) -> PlanRun:
-    """Run plans on a bench and return what came of it. The output is kept for the message of an assertion."""
+    """Run plans on a bench, all cases but those whose names hold ``without``; return what came of it.
+
+    The output is kept for the message of an assertion.
+    """
     options = [part for name, value in (parameters or {}).items() for part in ("-P", f"{name}={value}")]
+    options += ["-k", f"not {without}"] if without else []
     process = subprocess.run(
         [*COMMAND, "run", *map(str, plans), "--bench", bench, "--runs-dir", str(runs), *options],
         cwd=ROOT,
