@@ -231,10 +231,13 @@ class RunSession:
             "meterbench": version(),
             "started": f"{self.wall.utc_now():%Y-%m-%d %H:%M:%S} UTC",
         }
+        told: dict[str, dict[str, None]] = {}  # of several benches every different word, once
         for bench in self._benches.values():
-            values.update(getattr(bench, "environment", {}))
+            for name, value in getattr(bench, "environment", {}).items():
+                told.setdefault(name, {})[value] = None
+        values |= {name: ", ".join(words) for name, words in told.items() if name not in values}
         results = self.folder.allure_results
-        write_environment(results, {text(name): text(value, 500) for name, value in values.items()})
+        write_environment(results, {text(name): text(value, 4000) for name, value in values.items()})
         write_executor(results, self.folder.path.name)
         write_categories(results)
 

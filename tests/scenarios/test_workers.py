@@ -53,11 +53,13 @@ def assert_sound_transcripts(record: RunRecord) -> None:
 
 @pytest.mark.slow
 def test_benches_of_one_run_keep_their_transcripts_apart(tmp_path: Path) -> None:
-    """Two virtual sites have a device of the same name, and each a transcript of its own."""
+    """Two sites have a device of one name, and each a transcript of its own; the report names both."""
     _, record = run(tmp_path, *PLANS)
     assert_sound_transcripts(record)
     folders = {path.parent.name for path in (record.path / "wire").rglob("source-main.log")}
     assert folders == {"virtual-ansi-meters", "virtual-i210"}
+    told = (record.path / "allure-results" / "environment.properties").read_text()
+    assert "bench=ansi-meters, i210\n" in told
 
 
 @pytest.mark.slow
