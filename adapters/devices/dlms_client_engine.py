@@ -9,23 +9,12 @@ from adapters.errors import BenchError, ProtocolError
 from adapters.profiles.model import Client
 from adapters.protocols.dlms.client import ClientAssociation
 from adapters.protocols.dlms.client_settings import PROPOSED, ClientSettings
-from adapters.protocols.dlms.enums import Conformance, MechanismId
+from adapters.protocols.dlms.enums import Conformance
 from adapters.protocols.dlms.general_cipher import AgreementKeys, KeyWay
-from adapters.protocols.dlms.hls import HlsCredentials
+from adapters.protocols.dlms.hls import MECHANISMS, HlsCredentials
 from adapters.protocols.dlms.security import SUITES, InvocationCounter, Keys, SecurityControl
 from adapters.protocols.dlms.signatures import SigningKey, VerifyingKey
 
-MECHANISMS = {
-    "none": MechanismId.NONE,
-    "lls": MechanismId.LLS,
-    "hls-manufacturer": MechanismId.HLS,
-    "hls-md5": MechanismId.HLS_MD5,
-    "hls-sha1": MechanismId.HLS_SHA1,
-    "hls-gmac": MechanismId.HLS_GMAC,
-    "hls-sha256": MechanismId.HLS_SHA256,
-    "hls-ecdsa": MechanismId.HLS_ECDSA,
-    "pre-established": MechanismId.NONE,
-}
 _CONTROL = {
     "none": SecurityControl.AUTHENTICATED_ENCRYPTED,  # what a client applies of itself: the most there is
     "authenticated": SecurityControl.AUTHENTICATED,

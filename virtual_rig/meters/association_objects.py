@@ -8,21 +8,10 @@ from adapters.profiles.model import Client, obis_octets
 from adapters.protocols.dlms import data as dlms
 from adapters.protocols.dlms.data import Data
 from adapters.protocols.dlms.enums import ApplicationContext, Conformance, MechanismId
+from adapters.protocols.dlms.hls import MECHANISMS
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.mcs301 import Mcs301
 
-MECHANISMS = {
-    "none": MechanismId.NONE,
-    "lls": MechanismId.LLS,
-    "hls-manufacturer": MechanismId.HLS,
-    "hls-md5": MechanismId.HLS_MD5,
-    "hls-sha1": MechanismId.HLS_SHA1,
-    "hls-gmac": MechanismId.HLS_GMAC,
-    "hls-sha256": MechanismId.HLS_SHA256,
-    "hls-ecdsa": MechanismId.HLS_ECDSA,
-    "pre-established": MechanismId.NONE,
-}
-"""The profile's words for what the protocol numbers."""
 CLASS_ID, SECRET = 15, 7
 CURRENT = obis_octets("0-0:40.0.0.255")
 _CONTEXT_OID = bytes.fromhex("608574050801")

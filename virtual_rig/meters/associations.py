@@ -22,7 +22,7 @@ from adapters.protocols.dlms.enums import (
     MechanismId,
 )
 from adapters.protocols.dlms.general_cipher import AgreementKeys
-from adapters.protocols.dlms.hls import HlsCredentials
+from adapters.protocols.dlms.hls import MECHANISMS, HlsCredentials
 from adapters.protocols.dlms.server import ServerAssociation
 from adapters.protocols.dlms.server_policy import (
     BUSY,
@@ -32,7 +32,7 @@ from adapters.protocols.dlms.server_policy import (
     Service,
     Terms,
 )
-from virtual_rig.meters.association_objects import CLASS_ID, MECHANISMS, SECRET, AssociationObjects
+from virtual_rig.meters.association_objects import CLASS_ID, SECRET, AssociationObjects
 from virtual_rig.meters.cosem import LiveObject
 from virtual_rig.meters.guarded import GuardedAssociation
 from virtual_rig.meters.lock_out import LockOut

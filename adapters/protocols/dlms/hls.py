@@ -30,6 +30,18 @@ SECRET_MECHANISMS = frozenset(
 )
 """Mechanisms that prove the knowledge of an HLS secret."""
 
+MECHANISMS = {
+    "none": MechanismId.NONE,
+    "lls": MechanismId.LLS,
+    "hls-manufacturer": MechanismId.HLS,
+    "hls-md5": MechanismId.HLS_MD5,
+    "hls-sha1": MechanismId.HLS_SHA1,
+    "hls-gmac": MechanismId.HLS_GMAC,
+    "hls-sha256": MechanismId.HLS_SHA256,
+    "hls-ecdsa": MechanismId.HLS_ECDSA,
+    "pre-established": MechanismId.NONE,
+}
+"""The profile's words for what the protocol numbers."""
 TITLED_MECHANISMS = frozenset({MechanismId.HLS_GMAC, MechanismId.HLS_SHA256, MechanismId.HLS_ECDSA})
 """Mechanisms whose proof depends on both system titles."""
 
