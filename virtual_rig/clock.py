@@ -402,7 +402,8 @@ class VirtualClock:
                 if earliest <= now:
                     return next(waiter for waiter in waiters if waiter.deadline <= now)
                 if earliest < due:
-                    env.run(until=earliest)
+                    env.run(until=earliest)  # leaves its own end in the queue: a step at the new instant
+                    self._steps_here = 0
                     continue
                 if due == FOREVER or (earliest == FOREVER and due - waiters[0].since > self._patience_ns):
                     raise self._deadlock(waiters)

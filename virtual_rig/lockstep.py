@@ -15,6 +15,7 @@ from typing import Any
 from adapters.errors import BenchError
 
 _LAST_WORDS_S = 5.0
+_LOOK_FOR_SIGNALS_S = 0.05
 
 
 @dataclass(kw_only=True, eq=False)
@@ -162,11 +163,12 @@ class Turns:
         running = 0
         try:
             for thread in threads:
+                running += 1  # before: an interrupt may find start() waiting for a thread that already runs
                 thread.start()
-                running += 1
             while running:
-                ended.acquire()
-                running -= 1
+                # With an end to each wait: a signal that comes just before the wait does not interrupt it.
+                if ended.acquire(timeout=_LOOK_FOR_SIGNALS_S):
+                    running -= 1
         except BaseException:  # interrupted: the others must not wait for a world that stands still
             group.fail(BenchError("the threads running together were interrupted"))
             while running and ended.acquire(timeout=_LAST_WORDS_S):
