@@ -3,9 +3,10 @@
 Every report can be made again from it. A line carries a sequence number and the time of both clocks (the
 one in use and the wall). It reaches the operating system with one ``write``, so a killed process loses
 nothing it has written; against a loss of power the file is synchronised to the disk at the start of the run,
-before a destructive step, at a verdict and otherwise about every five seconds: a case that the disk knows
-nothing of has a verdict nowhere and has hurt nothing. The last line of a killed run may be torn: readers skip
-what is not a whole line.
+before the first destructive step of a case, at a verdict or a further destructive step unless that was done
+within the last half second, and otherwise about every five seconds. So a case that the disk knows nothing of
+has hurt nothing, one whose verdict was lost counts as cut short, and hundreds of short cases do not wait for
+the disk as often. The last line of a killed run may be torn: readers skip what is not a whole line.
 
 Events: ``run_started`` ``run_resumed`` ``case_started`` ``step_started`` ``checked`` ``attached``
 ``step_ended`` ``case_ended`` ``case_amended`` ``signal`` ``note`` ``run_ended``.
@@ -30,6 +31,7 @@ from harness.verdicts import Verdict
 
 FORMAT = 1
 SYNC_EVERY_S = 5.0
+SYNC_SOON_S = 0.5
 
 
 class Journal:
@@ -53,8 +55,8 @@ class Journal:
         except OSError as error:
             raise BenchError(f"cannot write the journal {path}: {error.strerror}") from error
 
-    def write(self, event: str, *, sync: bool = False, **fields: object) -> None:
-        """Append one event; with ``sync`` it is on the disk before this returns.
+    def write(self, event: str, *, sync: bool = False, soon: bool = False, **fields: object) -> None:
+        """Append one event; with ``sync`` it is on the disk before this returns, with ``soon`` if need be.
 
         Raises BenchError when it cannot be written: a run without a journal must not go on.
         """
@@ -71,7 +73,7 @@ class Journal:
             if os.write(self._fd, data) != len(data):
                 raise BenchError(f"cannot write the journal {self.path}: the disk is full")
             now_s = self._wall.monotonic_s()
-            if sync or now_s - self._synced_s >= SYNC_EVERY_S:
+            if sync or now_s - self._synced_s >= (SYNC_SOON_S if soon else SYNC_EVERY_S):
                 self._synced_s = now_s
                 os.fdatasync(self._fd)
         except OSError as error:
@@ -102,9 +104,11 @@ class JournalSink:
 
     def __init__(self, journal: Journal, folder: Path) -> None:
         self._journal, self._folder = journal, folder
+        self._has_hurt = False  # a destructive step of this case is on the disk
 
     def case_started(self, record: CaseRecord) -> None:
         """Write the case's head."""
+        self._has_hurt = False
         self._journal.write(
             "case_started",
             case=record.key,
@@ -121,10 +125,12 @@ class JournalSink:
         )
 
     def step_started(self, step: StepRecord, depth: int) -> None:
-        """Write the step's head; a destructive one is on the disk before it acts."""
+        """Write the step's head; the first destructive one of a case is on the disk before it acts."""
+        first, self._has_hurt = step.hurts and not self._has_hurt, step.hurts or self._has_hurt
         self._journal.write(
             "step_started",
-            sync=step.hurts,
+            sync=first,
+            soon=step.hurts,
             depth=depth,
             title=step.title,
             arguments=dict(step.arguments),
@@ -153,10 +159,10 @@ class JournalSink:
         self._journal.write("step_ended", depth=depth, verdict=step.verdict.name, message=step.message)
 
     def case_ended(self, record: CaseRecord) -> None:
-        """Write the case's verdict and synchronise."""
+        """Write the case's verdict."""
         self._journal.write(
             "case_ended",
-            sync=True,
+            soon=True,
             case=record.key,
             plan=record.plan,
             verdict=record.verdict.name,

@@ -60,7 +60,7 @@ class StepRecord:
     attachments: list[Attachment] = field(default_factory=list)
     steps: list[StepRecord] = field(default_factory=list)
     phase: str = "steps"  # steps | always | set-up
-    hurts: bool = False  # destructive: its beginning is on the disk before it acts
+    hurts: bool = False  # destructive: that the case does such is on the disk before it acts
 
 
 @dataclass(kw_only=True)

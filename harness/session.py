@@ -139,7 +139,7 @@ class RunSession:
             return options.folder
         return new_run_folder(options.runs, run_name(names, self.wall.utc_now()))
 
-    def _head(self, plans: Sequence[Plan], planned: Sequence[PlannedCase]) -> dict[str, object]:
+    def _head(self, plans: Sequence[Plan], planned: Sequence[PlannedCase]) -> dict[str, Any]:
         options = self.options
         return {
             "format": 1,

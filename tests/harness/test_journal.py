@@ -11,7 +11,7 @@ import pytest
 
 from adapters.errors import BenchError
 from harness.journal import Journal, JournalSink, check_fields, check_of, read_events
-from harness.records import CaseRecord, Check
+from harness.records import CaseRecord, Check, StepRecord
 from harness.recovery import recover, recover_all
 from harness.run_folder import Evidence, RunFolder
 from harness.run_record import read_run
@@ -189,3 +189,51 @@ def test_folder_that_is_no_run_is_passed_over(tmp_path: Path) -> None:
     assert recover_all(tmp_path / "runs") == []
     with pytest.raises(BenchError, match="is not a run"):
         read_run(tmp_path / "runs" / "torn")
+
+
+class HandClock(WallClock):
+    """A wall clock that a test moves."""
+
+    now_s = 100.0
+
+    def monotonic_s(self) -> float:
+        """Return what the test has set."""
+        return self.now_s
+
+
+def test_disk_has_what_may_hurt_before_it_does_and_does_not_hold_up_what_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first destructive step of a case is synchronised, more of them and verdicts in bounds of time."""
+    on_disk: list[int] = []
+    wall = HandClock()
+    journal = Journal(tmp_path / "j.ndjson", wall=wall)
+    monkeypatch.setattr("os.fdatasync", lambda _fd: on_disk.append(journal._number))
+    sink = JournalSink(journal, tmp_path)
+    record = CaseRecord(key="A", title="t", plan="p", uuid="u")
+    hurting = StepRecord(title="upgrade", hurts=True)
+
+    sink.case_started(record)
+    sink.step_started(StepRecord(title="read"), 0)
+    assert on_disk == []
+    sink.step_started(hurting, 0)
+    assert on_disk == [3]
+    sink.step_started(hurting, 0)
+    sink.case_ended(record)
+    assert on_disk == [3]
+    sink.case_started(record)
+    sink.step_started(hurting, 0)
+    assert on_disk == [3, 7]
+    wall.now_s += 0.5
+    sink.step_started(hurting, 0)
+    assert on_disk == [3, 7, 8]
+    wall.now_s += 0.5
+    sink.case_ended(record)
+    assert on_disk == [3, 7, 8, 9]
+    wall.now_s += 1.0
+    journal.write("note")
+    assert on_disk == [3, 7, 8, 9]
+    wall.now_s += 4.0
+    journal.write("note")
+    assert on_disk == [3, 7, 8, 9, 11]
+    journal.close()
