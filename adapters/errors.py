@@ -145,8 +145,11 @@ class Refused(LabError):
 
     ``reason`` is one word of the closed set the role documents (for DLMS: ``association-rejected``,
     ``service-not-allowed``, ``read-write-denied``, ``silence`` ...); ``detail`` is the protocol's own text.
+    ``doubtful`` is True where no checksum, tag or signature vouches for the octets that led to it: one bent
+    octet may have made it. What was asked for may be asked for once more then, with no harm done.
     """
 
     def __init__(self, reason: str, detail: str = "", *, data: bytes = b"") -> None:
         super().__init__(f"refused: {reason}" + (f" ({detail})" if detail else ""))
         self.reason, self.detail, self.data = reason, detail, bytes(data)
+        self.doubtful = False

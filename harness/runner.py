@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from adapters.clock import WallClock
-from adapters.errors import Refused
+from adapters.errors import LabError, Refused
 from harness import actions, limits, rules
 from harness.bench_port import Bench
 from harness.interlocks import IdentityCheck, check_permission
@@ -26,7 +26,7 @@ from harness.rules import Watch
 from harness.run_folder import Evidence
 from harness.scrub import Scrubber
 from harness.steps import Steps, close_case, failure_sentence, open_case
-from harness.verdicts import CheckFailed, NotAllowed, Verdict, verdict_of
+from harness.verdicts import CheckFailed, Inconclusive, NotAllowed, Verdict, verdict_of
 from harness.waiting import TooLate, attempt_within
 from harness.wording import error_text
 
@@ -219,6 +219,8 @@ class _CaseRun:
         """Call the action, evaluate what came of it, and repeat while ``within`` lasts."""
         if step.within_s is None:
             outcome, checks = self._attempt(step)
+            if not all(check.passed for check in checks):
+                self._ask_once_more(step, outcome)
             self._steps.report(*checks)
             return outcome
         held: list[Check] = []
@@ -263,6 +265,24 @@ class _CaseRun:
                 outcome = refusal
             checks = limits.evaluate(step, outcome, self._saved, self._bench.devices)
         return outcome, [c if c.behaviours else replace(c, behaviours=self._steps.behaviours) for c in checks]
+
+    def _ask_once_more(self, step: Step, outcome: object) -> None:
+        """Raise Inconclusive where a refusal nobody vouches for does not come again.
+
+        Without a checksum from end to end, a bent octet can look like a refusal, and a bench fault must not
+        read as a failure of the device. One that comes again, or whatever else comes, leaves it as it is.
+        """
+        if not isinstance(outcome, Refused) or not outcome.doubtful or step.hurts:
+            return
+        try:
+            again, _checks = self._attempt(step)
+        except LabError:
+            return
+        if not isinstance(again, Refused):
+            raise Inconclusive(
+                f"{error_text(outcome)}; asked once more, it was done: the wire bent an octet that no"
+                " checksum covers, or the device falters"
+            )
 
     def _duration(self, within_s: float, began_s: float, *, passed: bool, attempts: int = 1) -> Check:
         took_s = self._bench.clock.monotonic_s() - began_s

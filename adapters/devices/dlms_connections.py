@@ -80,8 +80,10 @@ class Connections:
         except (ReadTimeout, LinkLost) as error:
             self.abandon(opened)
             raise self.explained(link, error) from error
-        except LabError:
+        except LabError as error:
             self.abandon(opened)
+            if isinstance(error, Refused):  # the handshake travels in the clear, whatever follows it
+                error.doubtful = not opened.engine.checksummed
             raise
         self._open[name] = opened
         return result

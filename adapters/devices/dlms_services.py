@@ -18,6 +18,7 @@ from adapters.errors import (
     BenchError,
     LinkLost,
     ReadTimeout,
+    Refused,
     RemoteProtocolError,
 )
 from adapters.profiles.loader import load_profile
@@ -121,7 +122,11 @@ class DlmsServices:
     ) -> AttributeValue:
         """GET an attribute (see the role)."""
         opened = self._connections.find(association)
-        return self._get(opened, self._target(object), attribute, Flaw.of(flaw))
+        try:
+            return self._get(opened, self._target(object), attribute, Flaw.of(flaw))
+        except Refused as refusal:
+            refusal.doubtful = not (opened.engine.checksummed or opened.application.settings.ciphered)
+            raise
 
     def set(
         self,

@@ -74,6 +74,7 @@ class LineMeterAdapter:
         self._clock = clock
         self._line = SerialTransport.open(port=port, settings=LineSettings(), clock=clock)
         self.made_safe = 0
+        self.doubtful = False  # nothing vouches for the octets of a refusal
 
     def _ask(self, request: str) -> str:
         self._line.write(request.encode() + b"\n", 1.0)
@@ -82,7 +83,9 @@ class LineMeterAdapter:
             answer += self._line.read(256, 2.0)
         text = answer.decode().strip()
         if text.startswith("no "):
-            raise Refused(text[3:])
+            refusal = Refused(text[3:])
+            refusal.doubtful = self.doubtful
+            raise refusal
         return text.partition(" ")[2]
 
     def identify(self) -> Identity:

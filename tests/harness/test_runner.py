@@ -133,6 +133,49 @@ def test_case_that_expects_a_refusal_passes_when_it_comes(tmp_path: Path, bench:
     assert (Verdict.passed, "") == (record.verdict, record.message)
 
 
+ASK_ONCE = """\
+  - id: A-1
+    title: Read
+    verifies: [DL-CLI-02]
+    steps:
+      - do: meter.read_register
+        with: {name: NAME}
+"""
+
+
+@pytest.mark.parametrize(
+    ("doubtful", "name", "verdict", "asked"),
+    [
+        (True, "energy", Verdict.inconclusive, 2),  # refused once, then done: a bent octet, or it falters
+        (True, "nothing", Verdict.failed, 2),  # refused for good
+        (False, "energy", Verdict.failed, 1),  # a checksum vouches for the refusal
+    ],
+)
+def test_case_with_a_doubtful_refusal_fails_when_it_comes_again(
+    tmp_path: Path, bench: FakeBench, doubtful: bool, name: str, verdict: Verdict, asked: int
+) -> None:
+    """A refusal that one bent octet may have made is asked for once more; a wire never blames the device."""
+    bench.model.now_s, bench.model.refuse_until_s = bench.clock.monotonic_s, 0.01
+    bench.adapter.doubtful = doubtful
+    record = run(tmp_path, bench, ASK_ONCE.replace("NAME", name))
+    assert record.verdict is verdict, record.message
+    assert bench.model.heard == [f"read {name}"] * asked
+    if verdict is Verdict.inconclusive:
+        assert "busy" in record.message
+        assert "asked once more, it was done" in record.message
+        assert "DL-CLI-02" not in record.message
+
+
+def test_case_that_expects_a_doubtful_refusal_asks_once(tmp_path: Path, bench: FakeBench) -> None:
+    """A negative test does what the plan says and no more: refusals are counted by some devices."""
+    bench.adapter.doubtful = True
+    record = run(
+        tmp_path, bench, ASK_ONCE.replace("NAME", "nothing") + "        expect: {refused: object-undefined}\n"
+    )
+    assert (Verdict.passed, "") == (record.verdict, record.message)
+    assert bench.model.heard == ["read nothing"]
+
+
 def test_case_with_a_silent_line_is_a_bench_error(tmp_path: Path, bench: FakeBench) -> None:
     """A dead wire never reads as a failure of the device, so the message names no behaviour."""
     bench.model.silent = True

@@ -131,6 +131,21 @@ def test_wire_fault_any_offset_never_blames_the_device(link: str, fault: str) ->
             assert record.verdict in (Verdict.passed, Verdict.bench_error), (offset, record.message)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["MCS-SEC-02", "MCS-SEC-03[ip]", "MCS-SEC-05"])
+def test_wire_damaged_in_a_handshake_never_blames_the_device(key: str) -> None:
+    """Where nothing vouches for the octets of an HLS handshake, a bent one is never the meter's failure."""
+    plan = plan_called("mcs301-security")
+    case = next(case for case in plan.cases if case.key == key)
+    found = set()
+    for offset in range(1, 500, 4):
+        with bench_of(plan, faults={"damage_byte": f"ip:{offset}"}) as live:
+            record = CaseRunner(live, plan).run(case)
+            found.add(record.verdict)
+            assert record.verdict is not Verdict.failed, (offset, record.message)
+    assert found == {Verdict.passed, Verdict.inconclusive, Verdict.bench_error}
+
+
 def test_plan_files_shipped_folders_only_plans() -> None:
     """The catalogue beside the plans is not taken for a plan."""
     assert plan_files()
