@@ -62,6 +62,7 @@ class WireLog:
         self._head = ""  # of the line: time and direction
         self._octets = bytearray()
         self._began = datetime(1970, 1, 1, tzinfo=UTC)
+        self._stamped = _stamp(self._began)
         self._last_s = 0.0
         self._capture = TcpCapture(pcap, device_port=tcp_port) if pcap is not None else None
 
@@ -90,17 +91,20 @@ class WireLog:
 
     def flush(self) -> None:
         """Finish the line that still grows: decode it; what comes next begins a new one."""
-        if not self._octets:
-            return
+        if self._octets:
+            self._append(self._finished())
+
+    def _finished(self) -> str:
+        """Return the line that grew until now as it stays, and take leave of it."""
         raw = bytes(self._octets)
         self._octets.clear()
         octets = self._scrub(raw) if self._scrub is not None else raw
         said = [self._clean(line) for line in self._decoded(raw)]
         text = self._line(octets) + (f"  | {said[0]}" if said else "") + "\n"
         text += "".join(f"{'':29}|  {line}\n" for line in said[1:])
-        self._append(text)
         if self._capture is not None:
             self._capture.data(self._began, self._direction == SENT, octets)
+        return text
 
     def marker(self) -> int:
         """Return a place in the transcript, for ``since``."""
@@ -129,33 +133,40 @@ class WireLog:
         if not data or self._fd < 0:
             return
         now_s = self._clock.monotonic_s()
+        before = ""
         if self._octets and (
             direction != self._direction
             or now_s - self._last_s > GAP_S
             or len(self._octets) + len(data) > MAX_OCTETS
         ):
-            self.flush()
+            before = self._finished()
         if not self._octets:
-            self._direction, self._began = direction, self._clock.utc_now()
-            self._head = f"{_stamp(self._began)}  {direction}  "
+            now = self._clock.utc_now()
+            if now != self._began:
+                self._began, self._stamped = now, _stamp(now)
+            self._direction = direction
+            self._head = f"{self._stamped}  {direction}  "
         self._octets += data
         self._last_s = now_s
         shown = bytes(self._octets)
         if self._scrub is not None:
             shown = self._scrub(shown)
         # Never shorter than the line it takes the place of: octets only come in addition.
-        _write_at(self._fd, (self._line(shown) + "\n").encode(), self._end)
+        self._append(before, self._line(shown) + "\n")
 
     def _line(self, octets: bytes) -> str:
         count = f"{len(octets)} octet{'s' if len(octets) != 1 else ''}"
         return self._head + count + ("" if self._text else f"  {octets.hex(' ')}")
 
-    def _append(self, text: str) -> None:
-        """Write ``text``, which begins like the line that grew until now, in its place."""
+    def _append(self, text: str, growing: str = "") -> None:
+        """Write ``text``, which begins like the line that grew until now, in its place, and what grows next.
+
+        One call for both: there are as many lines as there are messages.
+        """
         if self._fd < 0:
             return
         encoded = text.encode("utf-8", "backslashreplace")
-        _write_at(self._fd, encoded, self._end)
+        _write_at(self._fd, encoded + growing.encode(), self._end)
         self._end += len(encoded)
 
     def _decoded(self, octets: bytes) -> list[str]:
