@@ -12,6 +12,7 @@ from adapters.profiles.model import Mechanism
 from adapters.protocols.dlms import apdu as apdus
 from adapters.protocols.dlms.acse import Aare, Aarq, Rlrq
 from adapters.protocols.dlms.apdu import (
+    ActionResponseNextPblock,
     ActionResponseNormal,
     Apdu,
     AttributeDescriptor,
@@ -24,6 +25,9 @@ from adapters.protocols.dlms.apdu import (
     GetResponseWithList,
     InitiateRequest,
     InitiateResponse,
+    SetResponseDatablock,
+    SetResponseLastDatablock,
+    SetResponseLastDatablockWithList,
     SetResponseNormal,
     invoke_octet,
 )
@@ -250,10 +254,17 @@ def _raw(apdu: bytes) -> RawAnswered:
             kind, result = "get-block", answer.result.label
         case GetResponseWithList():
             kind, count = "get-list", len(answer.results)
-        case SetResponseNormal():
+        case SetResponseNormal() | SetResponseLastDatablock():
             kind, result = "set", answer.result.label
+        case SetResponseLastDatablockWithList():
+            results = dict.fromkeys(each.label for each in answer.results)
+            kind, result, count = "set-list", ", ".join(results), len(answer.results)
+        case SetResponseDatablock():
+            kind, count = "set-ack", answer.block_number
         case ActionResponseNormal():
             kind, result = "action", answer.result.label
+        case ActionResponseNextPblock():
+            kind, count = "action-ack", answer.block_number
         case _:
             result = type(answer).__name__
     return RawAnswered(kind=kind, result=result, count=count, apdu=apdu.hex())

@@ -37,9 +37,10 @@ class RawAnswered:
     """What came back on octets sent as they are.
 
     ``kind`` is ``nothing``, ``exception``, ``service-error`` (confirmedServiceError), ``get``, ``get-block``,
-    ``get-list``, ``set``, ``action`` or ``other``; ``result`` the access result or the exception's service
-    error, in the standard's words.
-    ``count`` is the number of items of a list; ``apdu`` the answer, deciphered, in hexadecimal.
+    ``get-list``, ``set``, ``set-list``, ``set-ack``, ``action``, ``action-ack`` (a block was taken) or
+    ``other``; ``result`` the access result (of a list: each there is, once) or the exception's service error,
+    in the standard's words. ``count`` is the number of items of a list, or of the block that was taken;
+    ``apdu`` the answer, deciphered, in hexadecimal.
     """
 
     kind: str

@@ -34,6 +34,7 @@ from adapters.protocols.dlms.enums import (
 from adapters.protocols.dlms.security import CounterReplayed, CounterWindow
 from adapters.protocols.dlms.server import Request, ServerAssociation
 from adapters.protocols.dlms.server_policy import ServerPolicy, Service
+from virtual_rig.meters.careless_blocks import CarelessBlocks, Long
 from virtual_rig.world import World
 
 PDU_TOO_LONG = ExceptionResponse(state=StateError.SERVICE_NOT_ALLOWED, service=ServiceError.PDU_TOO_LONG)
@@ -72,6 +73,7 @@ class GuardedAssociation(ServerAssociation):
     ) -> None:
         super().__init__(policy, pre_established=pre_established)
         self._world, self._max_pdu, self._window = world, max_pdu, window
+        self._long = CarelessBlocks(world, policy)
 
     def handle(self, octets: bytes) -> bytes | None:
         """Return the answer to one APDU, or None for silence."""
@@ -89,6 +91,11 @@ class GuardedAssociation(ServerAssociation):
 
     def _service(self, service: Service, request: Request) -> bytes | None:
         """Carry out a service, whether it came in the clear or ciphered."""
+        if isinstance(request, Long):
+            return self._long.serve(
+                request, lambda block: super(GuardedAssociation, self)._service(service, block)
+            )
+        self._long.other()
         if isinstance(request, GetRequestNext):
             return self._next_block(service, request)
         if not isinstance(request, GetRequestNormal | GetRequestWithList):
