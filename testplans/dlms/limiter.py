@@ -21,6 +21,7 @@ from testplans.dlms.supply_switch import (
 )
 
 _AGAIN_S = 70.0  # a schedule looked at once a minute would act again by then
+_MORE = Decimal("1.2")  # a load that changes and stays on its side of the limit
 _SECOND = 30  # of the minute: far from a full one, so that a meter which drops the seconds is early
 
 
@@ -43,8 +44,8 @@ def limiter_opens(
 ) -> SwitchFound:
     """Load the meter under and over its limit, in control mode 1 to 4: it opens after ``patience`` over it.
 
-    Not under the limit, not before the time, not for overloads that end in time. Then it waits for the
-    button: neither low load nor a remote reconnection closes it. ``local_disconnect`` is the number of the
+    Not under the limit, not before the time, not for overloads that end in time, and in time where the
+    overload changes and stays one. Then it waits for the button: neither low load nor a remote reconnection closes it. ``local_disconnect`` is the number of the
     event in the ``log`` of the switch, 0 where it has none.
     """
     bench = SwitchBench(run, meter, client, link)
@@ -61,10 +62,14 @@ def limiter_opens(
         source.apply(voltage_v, low_a)
         run.clock.sleep_s(patience / 2)
         source.apply(voltage_v, high_a)
-        run.clock.sleep_s(patience - MARGIN_S)
+        run.clock.sleep_s(patience / 2)
+        source.apply(voltage_v, high_a * _MORE)
+        run.clock.sleep_s(patience / 2 - MARGIN_S)
         bench.expect("over the limit again, before the time", CONNECTED, "DLX-LIM-03")
         run.clock.sleep_s(2 * MARGIN_S)
-        bench.expect("over the limit, after the time", READY, "DLX-LIM-01", "DLX-LIM-05")
+        bench.expect(
+            "over the limit by more and less, after the time", READY, "DLX-LIM-01", "DLX-LIM-05", "DLX-LIM-14"
+        )
         bench.expect_event(log, local_disconnect)
         with bench.open() as association:
             flows = meter.read_register("power_import", association=association)
@@ -109,7 +114,9 @@ def limiter_closes_again(
         run.clock.sleep_s(patience + MARGIN_S)
         bench.expect("over the limit, after the time", READY, "DLX-LIM-01", "DLX-LIM-05")
         source.apply(voltage_v, low_a)
-        run.clock.sleep_s(2 * patience - 2 * MARGIN_S)
+        run.clock.sleep_s(patience)
+        source.apply(voltage_v, low_a / _MORE)
+        run.clock.sleep_s(patience - 2 * MARGIN_S)
         bench.expect("before its time it stays open", READY, "DLX-LIM-04")
         run.clock.sleep_s(2 * MARGIN_S)
         bench.expect(f"in mode {mode} it closes after its time", CONNECTED, "DLX-LIM-04")

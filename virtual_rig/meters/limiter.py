@@ -97,7 +97,7 @@ class Limiter:
             self._forget()
             return
         over = self._meter.metrology.total_w() > self.active_w
-        if over == self._over:
+        if over == self._over and (not over or self._meter.world.obeys("DLX-LIM-14")):
             return
         self._forget()
         self._over = over
