@@ -45,8 +45,9 @@ def limiter_opens(
     """Load the meter under and over its limit, in control mode 1 to 4: it opens after ``patience`` over it.
 
     Not under the limit, not before the time, not for overloads that end in time, and in time where the
-    overload changes and stays one. Then it waits for the button: neither low load nor a remote reconnection closes it. ``local_disconnect`` is the number of the
-    event in the ``log`` of the switch, 0 where it has none.
+    overload changes and stays one. Then it waits for the button: neither low load nor a remote reconnection
+    closes it. ``local_disconnect`` is the number of the event in the ``log`` of the switch, 0 where it has
+    none.
     """
     bench = SwitchBench(run, meter, client, link)
     kept = bench.settings()
