@@ -154,7 +154,7 @@ class DlmsProfileReader(DlmsServices):
         parts = definition.items()
         if len(parts) != 4:
             raise RemoteProtocolError(f"a capture object has {len(parts)} fields, not 4", clause="class 7")
-        class_id, attribute = parts[0].integer(), parts[2].integer()
+        class_id, attribute, element = parts[0].integer(), parts[2].integer(), parts[3].integer()
         try:
             obis = obis_text(parts[1].octets())
         except ValueError as error:
@@ -164,11 +164,19 @@ class DlmsProfileReader(DlmsServices):
         if class_id != 8 and attribute != 2:
             label = target.interface.attributes.get(attribute) if target.interface else None
             name = f"{name}.{label.name if label else attribute}"
+        if element:
+            name = f"{name}[{element}]"
         unit, scaler = "", 0
         if (at := _SCALERS.get((class_id, attribute))) is not None:
             unit, scaler = self._scaler(opened, target, at)
         told = ProfileColumn(
-            name=name, class_id=class_id, logical_name=obis, attribute=attribute, unit=unit, scaler=scaler
+            name=name,
+            class_id=class_id,
+            logical_name=obis,
+            attribute=attribute,
+            unit=unit,
+            scaler=scaler,
+            element=element,
         )
         return _Column(definition=definition, told=told)
 

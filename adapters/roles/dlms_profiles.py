@@ -16,12 +16,15 @@ TimeOf = Literal["local", "utc"]
 class ProfileColumn:
     """One captured object. ``unit`` and ``scaler`` are those the meter tells; values are scaled already."""
 
-    name: str  # the profile's name for it (with .attribute where it is not the value), or class/A-B:C.D.E.F
+    # The profile's name for it (with .attribute where it is not the value, and [n] where it is the attribute's
+    # n-th element), or class/A-B:C.D.E.F.
+    name: str
     class_id: int
     logical_name: str
     attribute: int
     unit: str = ""
     scaler: int = 0
+    element: int = 0  # data_index: 0 is the whole attribute
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

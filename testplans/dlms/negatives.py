@@ -15,19 +15,23 @@ from testplans.dlms.words import NO_LISTS, yes
 
 _LDN = "0001" + "00002A0000FF" + "02"
 _OBJECT_LIST = "000F" + "0000280000FF" + "02"
-_WATCHED = ("installation_note", "sag_threshold", "note_counter", "disconnect_control")
+_WATCHED = (
+    *((name, "2") for name in ("installation_note", "sag_threshold", "note_counter", "disconnect_control")),
+    ("disconnect_control", "control_mode"),
+    ("activity_calendar", "day_profile_table_passive"),
+)
 
 
 def _state(meter: DlmsMeter, association: str) -> dict[str, object]:
     """Return what a refused request might have changed, as far as the profile knows it and it may be read."""
     known = {entry.name for entry in meter.profile_objects()}
     found: dict[str, object] = {}
-    for name in _WATCHED:
+    for name, attribute in _WATCHED:
         if name in known:
             try:
-                found[name] = meter.get(name, "2", association).value
+                found[f"{name} {attribute}"] = meter.get(name, attribute, association).value
             except Refused as refusal:
-                found[name] = refusal.reason
+                found[f"{name} {attribute}"] = refusal.reason
     return found
 
 

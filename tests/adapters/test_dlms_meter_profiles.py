@@ -14,6 +14,7 @@ from adapters.errors import BenchError, Refused, RemoteProtocolError
 from adapters.protocols.dlms import data
 from adapters.roles import ProfileColumn
 from harness.bench import LiveBench, open_bench
+from virtual_rig.meters.selective_access import Column
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)
@@ -51,6 +52,21 @@ def test_read_profile_range_has_times_status_units(meter: DlmsMeter) -> None:
     ]
     assert {0} == {row.status for row in read.rows}
     assert Decimal(1234567) == read.column("energy_import")[-1]
+
+
+def test_read_profile_element_of_an_attribute_is_named_as_one(
+    meter: DlmsMeter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A captured object with a data_index is that element, and not taken for the whole attribute."""
+    whole = Column.as_data
+
+    def second_element(column: Column) -> data.Data:
+        *fields, _index = whole(column).items()
+        return data.structure(*fields, data.long_unsigned(2))
+
+    monkeypatch.setattr(Column, "as_data", second_element)
+    read = meter.read_profile("daily_profile", first_entry=1, last_entry=1)
+    assert {(column.name[-3:], column.element) for column in read.columns} == {("[2]", 2)}
 
 
 def test_read_profile_open_ends_reach_as_far_as_there_are_rows(meter: DlmsMeter) -> None:
