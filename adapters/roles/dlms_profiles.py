@@ -16,8 +16,8 @@ TimeOf = Literal["local", "utc"]
 class ProfileColumn:
     """One captured object. ``unit`` and ``scaler`` are those the meter tells; values are scaled already."""
 
-    # The profile's name for it, or class/A-B:C.D.E.F; with .attribute where it is not the value, and [n] where
-    # it is the n-th element of the attribute.
+    # The profile's name for it, or class/A-B:C.D.E.F; with .attribute where it is not the value,
+    # and [n] where it is the n-th element of the attribute.
     name: str
     class_id: int
     logical_name: str
