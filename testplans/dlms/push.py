@@ -15,6 +15,7 @@ from testplans.dlms.push_alarms import ALL_ALARMS, write_off
 from testplans.dlms.push_steps import (
     ASSOCIATION,
     QUIET_S,
+    SETUPS,
     PushesSeen,
     answers,
     associated,
@@ -22,8 +23,6 @@ from testplans.dlms.push_steps import (
     near_if_told,
     pushed,
 )
-
-_SETUPS = ("push_connectivity", "push_interval", "push_alarm")
 
 
 @procedure("silence_pushes", hurts=("configure",))
@@ -34,7 +33,7 @@ def silence_pushes(run: Steps, *, meter: DlmsMeter, link: str) -> PushesSeen:
         meter.set("push_period", 0, association=ASSOCIATION)
         meter.set("alarm_filter_1", ALL_ALARMS, association=ASSOCIATION)
         write_off(meter)
-        for setup in _SETUPS:
+        for setup in SETUPS:
             meter.configure_push(setup, "", association=ASSOCIATION)
     return PushesSeen(pushes=0, counter=0)
 

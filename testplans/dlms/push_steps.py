@@ -13,6 +13,7 @@ from adapters.roles.push import PushColumn
 from harness.steps import Steps
 
 ASSOCIATION = "push"
+SETUPS = ("push_connectivity", "push_interval", "push_alarm")
 TOLERANCE_S = 2
 QUIET_S = 5.0
 

@@ -10,6 +10,8 @@ from harness.actions import procedure
 from harness.steps import Steps
 from testplans.dlms.push_steps import (
     ASSOCIATION,
+    QUIET_S,
+    SETUPS,
     TOLERANCE_S,
     PushesSeen,
     after,
@@ -274,10 +276,14 @@ def push_after_power_up(
     off_s: int,
     quiet_s: float = 60.0,
 ) -> PushesSeen:
-    """Cut the supply: nothing before it returns, then one push that tells how long it was away."""
+    """Cut the supply: nothing before it returns, then one push that tells how long it was away.
+
+    Every setup has the receiver for its destination; only that of connectivity has a reason to push.
+    """
     address = receiver.address().address
     with associated(meter, link):
-        meter.configure_push("push_connectivity", address, association=ASSOCIATION)
+        for setup in SETUPS:
+            meter.configure_push(setup, address, association=ASSOCIATION)
     meter.drop_all_links()
     source.switch_off()
     try:
@@ -301,11 +307,13 @@ def push_periodically(
     """Push at equal intervals until the scheduler is turned off, each with a counter above the last.
 
     When the first comes is the meter's own business, if it comes within a period: some count from the
-    moment they are told, some from the full minute.
+    moment they are told, some from the full minute. Every setup has the receiver for its destination; only
+    that of the scheduler has a reason to push.
     """
     address, last = receiver.address().address, -1
     with associated(meter, link):
-        meter.configure_push("push_interval", address, association=ASSOCIATION)
+        for setup in SETUPS:
+            meter.configure_push(setup, address, association=ASSOCIATION)
         meter.set("push_period", period_s, association=ASSOCIATION)
         clocks = clocks_of(meter)
     began_s = run.clock.monotonic_s()
@@ -316,8 +324,11 @@ def push_periodically(
             first_s = run.clock.monotonic_s()
             waited_s = round(first_s - began_s, 3)
             run.measure("first push", waited_s, "s", low=0, high=period_s + TOLERANCE_S)
+            further = receiver.no_push_for(min(QUIET_S, period_s / 2)).count
+            run.check("further pushes", expected=0, actual=further)
         else:
             after(run, f"push {number}, after the first", first_s, (number - 1) * period_s)
+        run.check("setup that was pushed", expected="push_interval", actual=push.setup)
         compare_times(run, push, clocks)
         counter = -1 if push.invocation_counter is None else push.invocation_counter
         run.measure("invocation counter", counter, "", low=last + 1)

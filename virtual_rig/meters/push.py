@@ -87,7 +87,7 @@ class PushFeature:
 
     def _trigger(self, why: str) -> None:
         for setup in self.setups.values():
-            if why in setup.entry.on:
+            if why in setup.entry.on or not self.meter.world.obeys("DLX-PUSH-23"):
                 setup.trigger()
 
     def _set_period(self, value: Data) -> DataAccessResult:
