@@ -159,6 +159,10 @@ def compare_rights(run: Steps, *, meter: DlmsMeter, client: str, association: st
             surprises.append(f"{entry.name} has version {row.version}, not {entry.version}")
         if row.rights_known and row.writable and "w" not in rights:
             surprises.append(f"{entry.name} is listed as writable: {list(row.writable)}")
+        if row.rights_known and not row.writable and "w" in rights:
+            surprises.append(f"{entry.name} is listed without anything to write")
+        if 1 in row.writable:
+            surprises.append(f"the logical name of {entry.name} is listed as writable")
         if row.rights_known and set(row.readable) - {1} and "r" not in rights:
             surprises.append(f"{entry.name} is listed as readable: {list(row.readable)}")
     run.check(
